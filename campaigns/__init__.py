@@ -1,0 +1,1 @@
+"""Why points are given, whom we address, and what we learn from it."""

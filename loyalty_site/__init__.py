@@ -1,0 +1,1 @@
+"""The site: settings, addresses, and the library that knows no app."""
