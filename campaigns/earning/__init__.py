@@ -1,0 +1,1 @@
+"""How a fact becomes points: pure evaluation of rules over frozen facts."""

@@ -1,0 +1,75 @@
+"""The frozen facts that rules are evaluated over.
+
+Whoever reads the database fills these once; nothing here knows a model or a clock.
+Text that is not known is ``None`` or empty: conditions treat both as missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class LineFacts:
+    """One line of a purchase; ``net`` is what was paid for it, rounded to the minor unit."""
+
+    line_id: str
+    position: int
+    quantity: Decimal
+    unit_price: Decimal
+    net: Decimal
+    sku: str | None = None
+    name: str | None = None
+    category: str | None = None
+    brand: str | None = None
+    discount: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseFacts:
+    """A purchase as it was recorded; ``local`` is ``occurred_at`` in the program's time zone."""
+
+    source: str
+    occurred_at: datetime
+    local: datetime
+    currency: str
+    lines: tuple[LineFacts, ...]
+    net: Decimal
+    store: str | None = None
+    channel: str | None = None
+    cashier: str | None = None
+    device: str | None = None
+    coupons: tuple[str, ...] = ()
+    tenders: tuple[tuple[str, Decimal], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventFacts:
+    """A fact that is no purchase; ``local`` is ``occurred_at`` in the program's time zone."""
+
+    type: str
+    occurred_at: datetime
+    local: datetime
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFacts:
+    """The member as they were just before the fact, whatever happened since."""
+
+    id: str
+    status: str = "active"
+    tier: str | None = None
+    enrolled_at: datetime | None = None
+    birth_date: date | None = None
+    locale: str | None = None
+    source_channel: str | None = None
+    segments: frozenset[str] = frozenset()
+    purchases_count: int = 0
+    last_purchase_at: datetime | None = None

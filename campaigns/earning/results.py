@@ -1,0 +1,99 @@
+"""What an evaluation gives: awards, the limits that they use, and what did not apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class LimitKey(NamedTuple):
+    """The counter of one limit, one subject and one program-local period.
+
+    ``scope`` is ``rule`` or ``campaign`` and ``code`` names it; ``subject`` is the id of the
+    member, store or device that is counted, empty for the program; ``period_start`` is an ISO
+    date, empty for ``lifetime``. Points are counted by currency; the counter of uses has an
+    empty ``currency``, since a rule that gives two currencies is used once.
+    """
+
+    scope: str
+    code: str
+    per: str
+    subject: str
+    period: str
+    period_start: str
+    currency: str
+
+
+class LimitUse(NamedTuple):
+    """What one award adds to one counter."""
+
+    key: LimitKey
+    points: int
+    uses: int
+
+
+class Used(NamedTuple):
+    """What a counter has reached before this evaluation."""
+
+    points: int = 0
+    uses: int = 0
+
+
+Counters = Mapping[LimitKey, Used]
+
+
+@dataclass(frozen=True, slots=True)
+class AwardDraft:
+    """Points that one effect of one rule gives, and why.
+
+    ``requested`` is what the effect asked, ``points`` what the limits granted;
+    ``attribution`` has one figure per line of the purchase and sums to ``points`` (empty for
+    an event). ``capped_by`` is ``{per}_{period}`` or ``budget``. ``trace`` holds the figures
+    behind ``text`` in wire form, so that the sentence can be told in another language.
+    """
+
+    rule_code: str
+    rule_version: int
+    rule_name: str
+    campaign: str | None
+    currency: str
+    effect: int
+    requested: int
+    points: int
+    capped_by: str | None
+    text: str
+    trace: Mapping[str, Any]
+    attribution: tuple[int, ...]
+    line_id: str | None
+    limit_uses: tuple[LimitUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplied:
+    """A rule or coupon that gave nothing, and why; ``rule_code`` is None for an unknown coupon.
+
+    ``missing`` is money in wire form, for example what the purchase lacked to a minimum.
+    """
+
+    rule_code: str | None
+    rule_version: int | None
+    rule_name: str | None
+    campaign: str | None
+    currency: str | None
+    reason: str
+    text: str
+    missing: str | None = None
+    coupon: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The awards in the order in which they are posted, and what did not apply."""
+
+    awards: tuple[AwardDraft, ...]
+    not_applied: tuple[NotApplied, ...]
+
+    def points(self, currency: str) -> int:
+        """Return the points granted in ``currency``."""
+        return sum(award.points for award in self.awards if award.currency == currency)
