@@ -1,0 +1,80 @@
+"""Migrate as the owner, then give the site's role its rights, then set the timetable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.management import CommandError, CommandParser, call_command
+from django.core.management.commands import migrate
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+
+from loyalty_site import timetable
+
+# Two migrations at once would race each other, so the second waits for the first.
+LOCK_KEY = 712_604_001
+
+DEFAULT_PRIVILEGES = """
+GRANT USAGE ON SCHEMA public TO {site};
+ALTER DEFAULT PRIVILEGES IN SCHEMA public
+  GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {site};
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {site};
+"""
+
+
+class Command(migrate.Command):
+    """Django's command, run on the alias ``owner`` unless another is named."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.set_defaults(database="owner")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Migrate, grant and synchronize."""
+        alias = options["database"]
+        if alias not in connections.settings:
+            raise CommandError(
+                "migrating needs DATABASE_OWNER_URL, the role that owns the tables;"
+                " the role of DATABASE_URL cannot change them"
+            )
+        connection = connections[alias]
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
+        try:
+            self._grant(alias, [DEFAULT_PRIVILEGES])
+            super().handle(*args, **options)
+            if options["plan"] or options["check_unapplied"]:
+                return
+            self._finish(alias, options)
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK_KEY])
+
+    def _finish(self, alias: str, options: dict[str, Any]) -> None:
+        if self._cache_is_a_table():
+            call_command("createcachetable", database=alias, verbosity=0)
+        self._grant(alias, [path.read_text() for path in grant_files()])
+        # Only a whole migration has the scheduler's tables.
+        if options["app_label"] is None:
+            timetable.synchronize()
+
+    @staticmethod
+    def _cache_is_a_table() -> bool:
+        backend = settings.CACHES[DEFAULT_DB_ALIAS]["BACKEND"]
+        return bool(backend.endswith("DatabaseCache"))
+
+    @staticmethod
+    def _grant(alias: str, statements: list[str]) -> None:
+        connection = connections[alias]
+        site = connection.ops.quote_name(settings.DATABASES[DEFAULT_DB_ALIAS]["USER"])
+        with transaction.atomic(using=alias), connection.cursor() as cursor:
+            for text in statements:
+                cursor.execute(text.replace("{site}", site))
+
+
+def grant_files() -> list[Path]:
+    """Return the grants of each app that has some, in a settled order."""
+    paths = [Path(app.path) / "sql" / "grants.sql" for app in apps.get_app_configs()]
+    return sorted(path for path in paths if path.exists())
