@@ -1,0 +1,21 @@
+"""Rules, what they gave and why."""
+
+from campaigns.models.awards import Award, AwardReversal, Event
+from campaigns.models.rules import (
+    Campaign,
+    EarningRule,
+    LimitCounter,
+    Publication,
+    RuleVersion,
+)
+
+__all__ = [
+    "Award",
+    "AwardReversal",
+    "Campaign",
+    "EarningRule",
+    "Event",
+    "LimitCounter",
+    "Publication",
+    "RuleVersion",
+]

@@ -1,0 +1,62 @@
+"""Who members are, what they did and what they hold."""
+
+from members.models.commerce import Purchase, PurchaseLine, Return, ReturnLine
+from members.models.integration import (
+    ApiClient,
+    Heartbeat,
+    IdempotencyRecord,
+    JobRun,
+    OutboxEvent,
+)
+from members.models.ledger import (
+    LedgerAccount,
+    LedgerEntry,
+    LedgerHold,
+    LedgerNote,
+    LedgerTransaction,
+    LotUse,
+    PointLot,
+)
+from members.models.people import (
+    ConsentRecord,
+    DataExport,
+    Identifier,
+    Member,
+    Message,
+    User,
+)
+from members.models.program import PointCurrency, Program, Store
+from members.models.segments import Segment, SegmentMembership
+from members.models.tiers import Tier, TierMembership
+
+__all__ = [
+    "ApiClient",
+    "ConsentRecord",
+    "DataExport",
+    "Heartbeat",
+    "IdempotencyRecord",
+    "Identifier",
+    "JobRun",
+    "LedgerAccount",
+    "LedgerEntry",
+    "LedgerHold",
+    "LedgerNote",
+    "LedgerTransaction",
+    "LotUse",
+    "Member",
+    "Message",
+    "OutboxEvent",
+    "PointCurrency",
+    "PointLot",
+    "Program",
+    "Purchase",
+    "PurchaseLine",
+    "Return",
+    "ReturnLine",
+    "Segment",
+    "SegmentMembership",
+    "Store",
+    "Tier",
+    "TierMembership",
+    "User",
+]

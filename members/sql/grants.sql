@@ -1,0 +1,29 @@
+-- What the role of the site may do with the tables of members. Run after every migration;
+-- a repeat changes nothing. The tables of the books are narrowed to what posting needs:
+-- columns that the database stamps or derives are left out.
+GRANT USAGE ON SCHEMA public TO {site};
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON
+  public.members_ledgeraccount, public.members_ledgertransaction, public.members_ledgerentry,
+  public.members_pointlot, public.members_lotuse, public.members_ledgerhold,
+  public.members_consentrecord FROM {site};
+GRANT SELECT ON
+  public.members_ledgeraccount, public.members_ledgertransaction, public.members_ledgerentry,
+  public.members_pointlot, public.members_lotuse, public.members_ledgerhold,
+  public.members_consentrecord TO {site};
+GRANT INSERT (program_id, currency_id, currency_kind, member_id, kind, floor, balance,
+    keeps_balance, keeps_lots, ceiling, lock_touch), UPDATE (lock_touch, floor)
+  ON public.members_ledgeraccount TO {site};
+GRANT INSERT (id, public_id, program_id, currency_id, member_id, type, source, external_ref,
+    actor, occurred_at, recorded_at, reverses_id, resolves_id, hold_expires_at, reason_code)
+  ON public.members_ledgertransaction TO {site};
+GRANT INSERT ON public.members_ledgerentry TO {site};
+GRANT INSERT (id, transaction_id, account_id, points, remaining, earned_at, available_at,
+    expires_at, moved_from_id)
+  ON public.members_pointlot TO {site};
+GRANT INSERT (transaction_id, lot_id, kind, points) ON public.members_lotuse TO {site};
+GRANT INSERT ON public.members_consentrecord TO {site};
+-- Purchases and returns are facts: only what happens to them later may change.
+REVOKE UPDATE, DELETE, TRUNCATE ON public.members_purchase, public.members_purchaseline,
+  public.members_return, public.members_returnline FROM {site};
+GRANT UPDATE (state, member_id, claimed_at, evaluation) ON public.members_purchase TO {site};
+GRANT UPDATE (state, purchase_id, applied_at, points, problem) ON public.members_return TO {site};

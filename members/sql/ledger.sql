@@ -1,0 +1,320 @@
+-- The rules of the books, kept by the database whoever writes, the tables' owner included.
+-- A transaction is written in a fixed order: header, lots and lot uses, entries. The entries'
+-- trigger judges the whole and alone moves balances. Everything is judged once per statement:
+-- no per-row and no deferred PL/pgSQL.
+-- Errors are of SQLSTATE class 23, so that callers see an integrity error.
+
+-- 1. Which database transaction wrote a header. A restored cluster counts transaction ids
+-- anew, so it starts a new epoch, in which every older header counts as closed. The number
+-- lives in a function body: it is inlined as a constant and travels in a dump.
+CREATE FUNCTION public.ledger_epoch() RETURNS int LANGUAGE sql STABLE RETURN 1;
+
+CREATE FUNCTION public.ledger_new_epoch() RETURNS int LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  n int := public.ledger_epoch() + 1;
+BEGIN
+  EXECUTE format('CREATE OR REPLACE FUNCTION public.ledger_epoch() RETURNS int'
+                 ' LANGUAGE sql STABLE RETURN %s', n);
+  RETURN n;
+END $$;
+REVOKE EXECUTE ON FUNCTION public.ledger_new_epoch() FROM PUBLIC;
+
+ALTER TABLE public.members_ledgertransaction
+  ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  ADD COLUMN epoch int NOT NULL DEFAULT public.ledger_epoch(),
+  ADD COLUMN first_line smallint NOT NULL DEFAULT 1;
+COMMENT ON COLUMN public.members_ledgertransaction.xid
+  IS 'The database transaction that wrote the header; with epoch it ties the entries to it.';
+
+ALTER TABLE public.members_ledgeraccount SET (fillfactor = 70);
+-- A lot's remaining changes often and is part of no key, so a spare place keeps updates in place.
+ALTER TABLE public.members_pointlot SET (fillfactor = 85);
+
+-- No header without entries: a deferred foreign key to line 1, checked by the server at commit.
+ALTER TABLE public.members_ledgertransaction
+  ADD CONSTRAINT members_ledgertransaction_has_entries FOREIGN KEY (id, first_line)
+    REFERENCES public.members_ledgerentry (transaction_id, line) DEFERRABLE INITIALLY DEFERRED,
+  ADD CONSTRAINT members_ledgertransaction_first_line CHECK (first_line = 1);
+-- Accounts and entries cannot leave their program and currency.
+ALTER TABLE public.members_ledgeraccount
+  ADD CONSTRAINT members_ledgeraccount_currency_identity
+    FOREIGN KEY (currency_id, program_id, currency_kind)
+    REFERENCES public.members_pointcurrency (id, program_id, kind),
+  ADD CONSTRAINT members_ledgeraccount_floor_of_debt
+    CHECK (floor = 0 OR (kind = 'debt' AND floor < 0));
+ALTER TABLE public.members_ledgerentry
+  ADD CONSTRAINT members_ledgerentry_account_identity
+    FOREIGN KEY (account_id, program_id, currency_id)
+    REFERENCES public.members_ledgeraccount (id, program_id, currency_id),
+  ADD CONSTRAINT members_ledgerentry_points_sane
+    CHECK (points <> 0 AND points BETWEEN -1000000000000 AND 1000000000000);
+ALTER TABLE public.members_lotuse
+  ADD CONSTRAINT members_lotuse_points_sane CHECK (points <> 0);
+
+-- 2. Append-only. Statement triggers without rows cost nothing unless someone tries.
+CREATE FUNCTION public.refuse_change() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION '% on % is refused', TG_OP, TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+  ON public.members_ledgertransaction EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+  ON public.members_ledgerentry EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+  ON public.members_lotuse EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+  ON public.members_consentrecord EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE
+  ON public.members_pointlot EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE
+  ON public.members_ledgeraccount EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE
+  ON public.members_ledgerhold EXECUTE FUNCTION public.refuse_change();
+
+-- Balances, lots and holds move from within the triggers below only (depth above zero), so
+-- that a hand-written UPDATE is refused to the owner too.
+CREATE TRIGGER moved_by_uses BEFORE UPDATE ON public.members_pointlot
+  WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER moved_by_headers BEFORE INSERT OR UPDATE ON public.members_ledgerhold
+  WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION public.refuse_change();
+CREATE TRIGGER moved_by_entries BEFORE UPDATE OF id, program_id, currency_id, currency_kind,
+    kind, member_id, keeps_balance, keeps_lots, ceiling, balance
+  ON public.members_ledgeraccount
+  WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION public.refuse_change();
+
+-- 3. An account is born empty, and what follows from its kind is set here.
+CREATE FUNCTION public.ledger_account_born() RETURNS trigger LANGUAGE plpgsql
+  SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.keeps_balance := NEW.kind IN ('available', 'pending', 'held', 'debt');
+  NEW.keeps_lots := NEW.kind IN ('available', 'pending') AND NEW.currency_kind = 'redeemable';
+  NEW.ceiling := CASE NEW.kind WHEN 'debt' THEN 0 END;
+  IF NEW.balance <> 0
+     OR NEW.keeps_balance <> (NEW.member_id IS NOT NULL)
+     OR NOT (NEW.keeps_balance OR NEW.kind IN ('issued', 'redeemed', 'expired', 'adjusted')) THEN
+    RAISE EXCEPTION 'not an account: kind, member or balance' USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER born BEFORE INSERT ON public.members_ledgeraccount
+  FOR EACH ROW EXECUTE FUNCTION public.ledger_account_born();
+
+-- 4. Lots and uses only under a header of this database transaction that has no entries yet:
+-- when the entries come the lots are complete, and nothing can be added after them.
+CREATE FUNCTION public.ledger_lots_opened() RETURNS trigger LANGUAGE plpgsql
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (
+      SELECT FROM newrows n
+      LEFT JOIN public.members_ledgertransaction h ON h.id = n.transaction_id
+        AND h.xid = pg_current_xact_id() AND h.epoch = public.ledger_epoch()
+      LEFT JOIN public.members_ledgeraccount a ON a.id = n.account_id AND a.keeps_lots
+        AND a.program_id = h.program_id AND a.currency_id = h.currency_id
+        AND a.member_id = h.member_id
+      WHERE a.id IS NULL OR n.remaining <> n.points OR n.points <= 0
+        OR n.expires_at <= n.available_at
+        OR EXISTS (SELECT FROM public.members_ledgerentry e
+                   WHERE e.transaction_id = n.transaction_id)) THEN
+    RAISE EXCEPTION 'a lot starts whole, under an open header, on an account of its member and currency'
+      USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER opened AFTER INSERT ON public.members_pointlot
+  REFERENCING NEW TABLE AS newrows EXECUTE FUNCTION public.ledger_lots_opened();
+
+CREATE FUNCTION public.ledger_lots_used() RETURNS trigger LANGUAGE plpgsql
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (
+      SELECT FROM (SELECT DISTINCT transaction_id FROM newrows) n
+      LEFT JOIN public.members_ledgertransaction h ON h.id = n.transaction_id
+        AND h.xid = pg_current_xact_id() AND h.epoch = public.ledger_epoch()
+      WHERE h.id IS NULL
+        OR EXISTS (SELECT FROM public.members_ledgerentry e
+                   WHERE e.transaction_id = n.transaction_id)) THEN
+    RAISE EXCEPTION 'a lot use needs an open header' USING ERRCODE = 'check_violation';
+  END IF;
+  -- members_pointlot_remaining_within refuses what goes below zero or above the lot.
+  UPDATE public.members_pointlot l SET remaining = l.remaining - u.points
+    FROM (SELECT lot_id, sum(points)::bigint AS points FROM newrows GROUP BY lot_id) u
+    WHERE l.id = u.lot_id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER used AFTER INSERT ON public.members_lotuse
+  REFERENCING NEW TABLE AS newrows EXECUTE FUNCTION public.ledger_lots_used();
+
+-- 5. The entries: the one place where a transaction is judged and balances move.
+-- Which program account a type may touch; an empty text is none, null is any.
+CREATE FUNCTION public.ledger_counter_account(p_type text) RETURNS text
+  LANGUAGE sql IMMUTABLE RETURN CASE
+    WHEN p_type IN ('earn', 'clawback') THEN 'issued'
+    WHEN p_type IN ('redeem', 'redemption_reversal') THEN 'redeemed'
+    WHEN p_type IN ('expire', 'reinstate') THEN 'expired'
+    WHEN p_type IN ('adjust_credit', 'adjust_debit', 'import', 'write_off') THEN 'adjusted'
+    WHEN p_type IN ('hold', 'release', 'activate') THEN ''
+  END;
+
+CREATE FUNCTION public.ledger_judge_reversals(p_transactions bigint[]) RETURNS void
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  originals bigint[];
+BEGIN
+  -- An older snapshot would miss the other reversals of the same original.
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'reversals need READ COMMITTED' USING ERRCODE = 'restrict_violation';
+  END IF;
+  SELECT array_agg(DISTINCT reverses_id) INTO originals
+    FROM public.members_ledgertransaction
+    WHERE id = ANY (p_transactions) AND reverses_id IS NOT NULL;
+  -- Queue on the originals, then judge all their reversals together.
+  PERFORM FROM public.members_ledgertransaction
+    WHERE id = ANY (originals) ORDER BY id FOR NO KEY UPDATE;
+  IF EXISTS (  -- in sum: only the original's program accounts, opposed, within its amounts
+      SELECT FROM (
+        SELECT h.reverses_id AS original, e.account_id, sum(e.points) AS points
+        FROM public.members_ledgertransaction h
+        JOIN public.members_ledgerentry e ON e.transaction_id = h.id
+        JOIN public.members_ledgeraccount a ON a.id = e.account_id AND NOT a.keeps_balance
+        WHERE h.reverses_id = ANY (originals) GROUP BY 1, 2) r
+      LEFT JOIN LATERAL (
+        SELECT sum(e.points) AS points FROM public.members_ledgerentry e
+        WHERE e.transaction_id = r.original AND e.account_id = r.account_id) o ON true
+      WHERE o.points IS NULL OR sign(r.points) = sign(o.points) OR abs(r.points) > abs(o.points))
+    OR EXISTS (  -- each by itself too: no reversal of a reversal hidden in the sum
+      SELECT FROM public.members_ledgertransaction h
+      JOIN public.members_ledgerentry n ON n.transaction_id = h.id
+      JOIN public.members_ledgeraccount a ON a.id = n.account_id AND NOT a.keeps_balance
+      JOIN public.members_ledgerentry e
+        ON e.transaction_id = h.reverses_id AND e.account_id = n.account_id
+      WHERE h.id = ANY (p_transactions) AND sign(n.points) = sign(e.points))
+    OR EXISTS (
+      SELECT FROM public.members_ledgertransaction h
+      JOIN public.members_ledgertransaction o ON o.id = h.reverses_id
+      WHERE h.id = ANY (p_transactions)
+        AND (o.reverses_id IS NOT NULL OR o.currency_id <> h.currency_id
+             OR o.program_id <> h.program_id
+             OR (h.type = 'clawback' AND o.type <> 'earn')
+             OR (h.type = 'redemption_reversal' AND o.type <> 'redeem'))) THEN
+    RAISE EXCEPTION 'a reversal must oppose its original, on its accounts, within its amounts'
+      USING ERRCODE = 'check_violation';
+  END IF;
+END $$;
+
+CREATE FUNCTION public.ledger_judge_holds(p_transactions bigint[]) RETURNS void
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  -- What ends a hold takes exactly the held points out of the held account.
+  IF EXISTS (
+      SELECT FROM public.members_ledgertransaction h
+      LEFT JOIN public.members_ledgerhold o ON o.transaction_id = h.resolves_id AND o.is_open
+      WHERE h.id = ANY (p_transactions) AND h.resolves_id IS NOT NULL
+        AND (o.transaction_id IS NULL OR -o.points IS DISTINCT FROM (
+          SELECT sum(e.points) FROM public.members_ledgerentry e
+          WHERE e.transaction_id = h.id AND e.account_id = o.account_id))) THEN
+    RAISE EXCEPTION 'a hold ends once, and as a whole' USING ERRCODE = 'check_violation';
+  END IF;
+  UPDATE public.members_ledgerhold SET is_open = false
+    WHERE transaction_id IN (SELECT resolves_id FROM public.members_ledgertransaction
+                             WHERE id = ANY (p_transactions) AND resolves_id IS NOT NULL);
+  INSERT INTO public.members_ledgerhold (transaction_id, account_id, points, expires_at, is_open)
+    SELECT h.id, e.account_id, e.points, h.hold_expires_at, true
+    FROM public.members_ledgertransaction h
+    JOIN public.members_ledgerentry e ON e.transaction_id = h.id
+    JOIN public.members_ledgeraccount a ON a.id = e.account_id AND a.kind = 'held'
+    WHERE h.id = ANY (p_transactions) AND h.type = 'hold';
+END $$;
+
+CREATE FUNCTION public.ledger_entries_posted() RETURNS trigger LANGUAGE plpgsql
+  SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  bad boolean;
+  reversing bigint[];
+  holding bigint[];
+  moved bigint;
+  r record;
+BEGIN
+  -- (a) Each transaction balances, has two lines or more and is complete (line 1 is here, so
+  -- by its unique key a second INSERT for the same header is impossible); its header was made
+  -- in this database transaction; its accounts are of its program, currency and member, and
+  -- of the counter-account that its type may touch.
+  SELECT bool_or(t.bad), array_agg(t.id) FILTER (WHERE t.reverses),
+         array_agg(t.id) FILTER (WHERE t.holds), sum(t.members)
+    INTO bad, reversing, holding, moved
+  FROM (
+    SELECT h.id, h.reverses_id IS NOT NULL AS reverses,
+      h.type = 'hold' OR h.resolves_id IS NOT NULL AS holds,
+      count(*) FILTER (WHERE a.keeps_balance) AS members,
+      h.id IS NULL OR sum(n.points) <> 0 OR count(*) < 2 OR min(n.line) <> 1
+        OR count(a.id) < count(*)
+        OR count(*) FILTER (WHERE a.keeps_balance
+                            AND a.member_id IS DISTINCT FROM h.member_id) > 0
+        OR count(*) FILTER (WHERE NOT a.keeps_balance
+                            AND a.kind <> public.ledger_counter_account(h.type)) > 0
+        OR (h.type IN ('clawback', 'redemption_reversal')) <> (h.reverses_id IS NOT NULL)
+        OR (h.resolves_id IS NOT NULL AND h.type NOT IN ('release', 'redeem'))
+        OR (h.type = 'release' AND h.resolves_id IS NULL)
+        OR (h.type = 'hold') <> (h.hold_expires_at IS NOT NULL)
+        -- Personal data never enters a row that cannot be erased.
+        OR h.external_ref LIKE '%@%' OR h.actor LIKE '%@%'
+        OR h.external_ref ~ '^\+?[0-9][0-9 ().-]{6,}$' AS bad
+    FROM newrows n
+    LEFT JOIN public.members_ledgertransaction h ON h.id = n.transaction_id
+      AND h.xid = pg_current_xact_id() AND h.epoch = public.ledger_epoch()
+    LEFT JOIN public.members_ledgeraccount a ON a.id = n.account_id
+      AND a.program_id = h.program_id AND a.currency_id = h.currency_id
+    GROUP BY n.transaction_id, h.id) t;
+  IF bad THEN
+    RAISE EXCEPTION 'entries must balance, in one INSERT, under a header of this database transaction, on accounts of its program, currency, member and type'
+      USING ERRCODE = 'check_violation';
+  END IF;
+
+  -- (b) Lots equal balances, by induction: in every transaction, per account, lots opened less
+  -- lots used are the points posted. Nothing is summed over the account, so that it costs the
+  -- same with 10 lots and with 100,000.
+  IF EXISTS (
+      SELECT FROM (
+        SELECT n.transaction_id, n.account_id, n.points FROM newrows n
+          JOIN public.members_ledgeraccount a ON a.id = n.account_id AND a.keeps_lots
+        UNION ALL
+        SELECT l.transaction_id, l.account_id, -l.points FROM public.members_pointlot l
+          WHERE l.transaction_id IN (SELECT transaction_id FROM newrows)
+        UNION ALL
+        SELECT u.transaction_id, l.account_id, u.points FROM public.members_lotuse u
+          JOIN public.members_pointlot l ON l.id = u.lot_id
+          WHERE u.transaction_id IN (SELECT transaction_id FROM newrows)) x
+      GROUP BY transaction_id, account_id HAVING sum(points) <> 0) THEN
+    RAISE EXCEPTION 'lots do not equal the points posted' USING ERRCODE = 'check_violation';
+  END IF;
+
+  -- (c) The rare ones.
+  IF reversing IS NOT NULL THEN
+    PERFORM public.ledger_judge_reversals(reversing);
+  END IF;
+  IF holding IS NOT NULL THEN
+    PERFORM public.ledger_judge_holds(holding);
+  END IF;
+
+  -- (d) Balances, always in account order, so that two writers never wait for each other.
+  -- members_ledgeraccount_floor_kept refuses what goes below.
+  IF moved <= 8 THEN
+    FOR r IN SELECT n.account_id, sum(n.points)::bigint AS points
+             FROM newrows n GROUP BY 1 ORDER BY 1 LOOP
+      UPDATE public.members_ledgeraccount SET balance = balance + r.points
+        WHERE id = r.account_id AND keeps_balance;
+    END LOOP;
+  ELSE
+    PERFORM FROM public.members_ledgeraccount
+      WHERE id IN (SELECT account_id FROM newrows) AND keeps_balance
+      ORDER BY id FOR NO KEY UPDATE;
+    UPDATE public.members_ledgeraccount a SET balance = a.balance + s.points
+      FROM (SELECT account_id, sum(points)::bigint AS points FROM newrows GROUP BY 1) s
+      WHERE a.id = s.account_id AND a.keeps_balance;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER posted AFTER INSERT ON public.members_ledgerentry
+  REFERENCING NEW TABLE AS newrows EXECUTE FUNCTION public.ledger_entries_posted();

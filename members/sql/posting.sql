@@ -1,0 +1,258 @@
+-- How points are posted. These functions run with the caller's rights and are trusted with
+-- nothing: whatever they write is judged by ledger.sql.
+
+-- The headers, lots, uses and entries of any number of transactions in one call:
+-- {"headers": [{"member", "currency", "type", "source", "ref", "actor", "occurred_at",
+--               "reverses"?, "resolves"?, "hold_expires_at"?, "reason"?, "id"?}],
+--  "lots":    [{"h", "account", "points", "earned_at", "available_at", "expires_at"?,
+--               "moved_from"?}],
+--  "uses":    [{"h", "points", "kind", "lot" | "new": index into lots}],
+--  "entries": [{"h", "account", "points"}]}
+-- "h" is the index of the header, from 0; "id" its public id. Returns the headers' ids in
+-- order. The accounts' rows must be locked by the caller before it decides what to post.
+CREATE FUNCTION public.ledger_post(p_program bigint, p_recorded_at timestamptz, p jsonb)
+  RETURNS bigint[] LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  ids bigint[];
+  lots bigint[];
+BEGIN
+  SELECT array_agg(nextval('public.members_ledgertransaction_id_seq') ORDER BY g) INTO ids
+    FROM generate_series(1, jsonb_array_length(p -> 'headers')) g;
+  IF ids IS NULL THEN
+    RETURN '{}';
+  END IF;
+  INSERT INTO public.members_ledgertransaction (id, public_id, program_id, currency_id,
+      member_id, type, source, external_ref, actor, occurred_at, recorded_at, reverses_id,
+      resolves_id, hold_expires_at, reason_code)
+    SELECT ids[x.n], coalesce(h.id, gen_random_uuid()), p_program, h.currency, h.member,
+      h.type, h.source, h.ref, h.actor, h.occurred_at, p_recorded_at, h.reverses, h.resolves,
+      h.hold_expires_at, coalesce(h.reason, '')
+    FROM jsonb_array_elements(p -> 'headers') WITH ORDINALITY x(j, n),
+      jsonb_to_record(x.j) h(id uuid, currency bigint, member bigint, type text, source text,
+        ref text, actor text, occurred_at timestamptz, reverses bigint, resolves bigint,
+        hold_expires_at timestamptz, reason text)
+    ORDER BY h.ref, h.currency;
+  IF jsonb_array_length(p -> 'lots') > 0 THEN
+    SELECT array_agg(nextval('public.members_pointlot_id_seq') ORDER BY g) INTO lots
+      FROM generate_series(1, jsonb_array_length(p -> 'lots')) g;
+    INSERT INTO public.members_pointlot (id, transaction_id, account_id, points, remaining,
+        earned_at, available_at, expires_at, moved_from_id)
+      SELECT lots[x.n], ids[l.h + 1], l.account, l.points, l.points, l.earned_at,
+        l.available_at, l.expires_at, l.moved_from
+      FROM jsonb_array_elements(p -> 'lots') WITH ORDINALITY x(j, n),
+        jsonb_to_record(x.j) l(h int, account bigint, points bigint, earned_at timestamptz,
+          available_at timestamptz, expires_at timestamptz, moved_from bigint);
+  END IF;
+  IF jsonb_array_length(p -> 'uses') > 0 THEN
+    INSERT INTO public.members_lotuse (transaction_id, lot_id, kind, points)
+      SELECT ids[u.h + 1], coalesce(u.lot, lots[u.new + 1]), u.kind, u.points
+      FROM jsonb_to_recordset(p -> 'uses') u(h int, lot bigint, new int, kind text, points bigint);
+  END IF;
+  INSERT INTO public.members_ledgerentry (transaction_id, line, account_id, program_id,
+      currency_id, points)
+    SELECT ids[e.h + 1], row_number() OVER (PARTITION BY e.h ORDER BY x.n), e.account,
+      p_program, (p -> 'headers' -> e.h ->> 'currency')::bigint, e.points
+    FROM jsonb_array_elements(p -> 'entries') WITH ORDINALITY x(j, n),
+      jsonb_to_record(x.j) e(h int, account bigint, points bigint);
+  RETURN ids;
+END $$;
+
+-- Lock the accounts of members in the one order that everybody uses. The row of any currency's
+-- available points stands for the member: whoever moves a member's points takes it first.
+CREATE FUNCTION public.ledger_lock(p_members bigint[]) RETURNS void LANGUAGE sql
+  SET search_path = pg_catalog, pg_temp AS $$
+  SELECT id FROM public.members_ledgeraccount
+    WHERE member_id = ANY (p_members) AND kind = 'available'
+    ORDER BY id FOR NO KEY UPDATE
+$$;
+
+-- The counter-account of the program.
+CREATE FUNCTION public.ledger_program_account(p_currency bigint, p_kind text) RETURNS bigint
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT id FROM public.members_ledgeraccount
+    WHERE member_id IS NULL AND currency_id = p_currency AND kind = p_kind
+$$;
+
+-- First instant at which points given back at an instant, after they had expired, are of no use:
+-- the start of the program-local day after the currency's days of grace.
+CREATE FUNCTION public.ledger_grace_end(p_currency bigint, p_instant timestamptz)
+  RETURNS timestamptz LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT ((p_instant AT TIME ZONE p.timezone)::date + c.grace_days + 1)::timestamp
+      AT TIME ZONE p.timezone
+    FROM public.members_pointcurrency c JOIN public.members_program p ON p.id = c.program_id
+    WHERE c.id = p_currency
+$$;
+
+-- The lots that a debit of an account takes: soonest expiry first, never last, then id; stops
+-- at the lot that fills it. Fewer points than asked come back when there are not enough.
+CREATE FUNCTION public.ledger_take(p_account bigint, p_points bigint)
+  RETURNS TABLE (lot_id bigint, points bigint, earned_at timestamptz, expires_at timestamptz)
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  l record;
+  missing bigint := p_points;
+BEGIN
+  FOR l IN SELECT o.id, o.remaining, o.earned_at, o.expires_at
+           FROM public.members_pointlot o
+           WHERE o.account_id = p_account AND o.remaining > 0
+           ORDER BY o.expires_at, o.id LOOP
+    EXIT WHEN missing <= 0;
+    lot_id := l.id;
+    points := least(l.remaining, missing);
+    earned_at := l.earned_at;
+    expires_at := l.expires_at;
+    missing := missing - points;
+    RETURN NEXT;
+  END LOOP;
+END $$;
+
+-- Debit available points for a reward: 'redeem' at once, 'hold' until captured or released.
+-- Returns the transaction. The caller has locked the member and settled what is due.
+-- Refused with 23514 when the points are not there or the member is in debt.
+CREATE FUNCTION public.ledger_debit(p_member bigint, p_currency bigint, p_points bigint,
+    p_type text, p_source text, p_ref text, p_actor text, p_occurred_at timestamptz,
+    p_recorded_at timestamptz, p_hold_expires_at timestamptz DEFAULT NULL)
+  RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  a record;
+  target bigint;
+  program bigint;
+  taken record;
+  debt bigint;
+BEGIN
+  IF p_points <= 0 OR p_type NOT IN ('redeem', 'hold') THEN
+    RAISE EXCEPTION 'a debit takes points above zero' USING ERRCODE = 'check_violation';
+  END IF;
+  SELECT id, program_id INTO a FROM public.members_ledgeraccount
+    WHERE member_id = p_member AND currency_id = p_currency AND kind = 'available'
+    FOR NO KEY UPDATE;
+  program := a.program_id;
+  SELECT balance INTO debt FROM public.members_ledgeraccount
+    WHERE member_id = p_member AND currency_id = p_currency AND kind = 'debt';
+  IF debt < 0 THEN
+    RAISE EXCEPTION 'in debt' USING ERRCODE = 'check_violation';
+  END IF;
+  IF p_type = 'hold' THEN
+    SELECT id INTO target FROM public.members_ledgeraccount
+      WHERE member_id = p_member AND currency_id = p_currency AND kind = 'held';
+  ELSE
+    target := public.ledger_program_account(p_currency, 'redeemed');
+  END IF;
+  SELECT array_agg(t.lot_id) AS lots, array_agg(t.points) AS points,
+      coalesce(sum(t.points), 0) AS total, max(t.earned_at) AS earned_at
+    INTO taken FROM public.ledger_take(a.id, p_points) t;
+  IF taken.total < p_points THEN
+    RAISE EXCEPTION 'not enough points' USING ERRCODE = 'check_violation';
+  END IF;
+  -- A debit is dated after every point that it takes, so that no balance of the past is
+  -- negative.
+  RETURN (public.ledger_post(program, p_recorded_at, jsonb_build_object(
+    'headers', jsonb_build_array(jsonb_build_object('member', p_member,
+      'currency', p_currency, 'type', p_type, 'source', p_source, 'ref', p_ref,
+      'actor', p_actor, 'occurred_at', greatest(p_occurred_at, taken.earned_at),
+      'hold_expires_at', p_hold_expires_at)),
+    'lots', '[]'::jsonb,
+    'uses', (SELECT jsonb_agg(jsonb_build_object('h', 0, 'lot', u.lot, 'points', u.points,
+               'kind', p_type)) FROM unnest(taken.lots, taken.points) u(lot, points)),
+    'entries', jsonb_build_array(
+      jsonb_build_object('h', 0, 'account', a.id, 'points', -p_points),
+      jsonb_build_object('h', 0, 'account', target, 'points', p_points)))))[1];
+END $$;
+
+-- Turn a hold into a redemption. Returns the redeeming transaction.
+CREATE FUNCTION public.ledger_capture(p_hold bigint, p_actor text, p_occurred_at timestamptz,
+    p_recorded_at timestamptz)
+  RETURNS bigint LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  SELECT (public.ledger_post(t.program_id, p_recorded_at, jsonb_build_object(
+    'headers', jsonb_build_array(jsonb_build_object('member', t.member_id,
+      'currency', t.currency_id, 'type', 'redeem', 'source', t.source, 'ref', t.external_ref,
+      'actor', p_actor, 'occurred_at', greatest(p_occurred_at, t.occurred_at),
+      'resolves', t.id)),
+    'lots', '[]'::jsonb, 'uses', '[]'::jsonb,
+    'entries', jsonb_build_array(
+      jsonb_build_object('h', 0, 'account', h.account_id, 'points', -h.points),
+      jsonb_build_object('h', 0, 'points', h.points,
+        'account', public.ledger_program_account(t.currency_id, 'redeemed'))))))[1]
+  FROM public.members_ledgerhold h
+  JOIN public.members_ledgertransaction t ON t.id = h.transaction_id
+  WHERE h.transaction_id = p_hold
+$$;
+
+-- Give the points of a hold ('release') or of a redemption ('redemption_reversal') back to the
+-- lots that they came from. A lot that expired meanwhile gets a new lot with the currency's
+-- days of grace. What comes back settles debt first. Returns the new transaction.
+CREATE FUNCTION public.ledger_give_back(p_original bigint, p_source text, p_ref text,
+    p_actor text, p_occurred_at timestamptz, p_recorded_at timestamptz, p_reason text)
+  RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  o record;
+  released boolean;
+  at_ timestamptz;
+  available bigint;
+  debt record;
+  source_account bigint;
+  total bigint;
+  paid bigint := 0;
+  part bigint;
+  lots jsonb := '[]';
+  uses jsonb := '[]';
+  entries jsonb;
+  u record;
+BEGIN
+  SELECT * INTO o FROM public.members_ledgertransaction WHERE id = p_original;
+  released := o.type = 'hold';
+  at_ := greatest(p_occurred_at, o.occurred_at);
+  SELECT id INTO available FROM public.members_ledgeraccount
+    WHERE member_id = o.member_id AND currency_id = o.currency_id AND kind = 'available'
+    FOR NO KEY UPDATE;
+  SELECT id, -balance AS owed INTO debt FROM public.members_ledgeraccount
+    WHERE member_id = o.member_id AND currency_id = o.currency_id AND kind = 'debt';
+  IF released THEN
+    SELECT account_id INTO source_account FROM public.members_ledgerhold
+      WHERE transaction_id = o.id;
+  ELSE
+    source_account := public.ledger_program_account(o.currency_id, 'redeemed');
+  END IF;
+  SELECT sum(points) INTO total FROM public.members_lotuse
+    WHERE transaction_id = coalesce(o.resolves_id, o.id);
+  FOR u IN SELECT l.id, l.expires_at, l.earned_at, w.points
+           FROM public.members_lotuse w JOIN public.members_pointlot l ON l.id = w.lot_id
+           WHERE w.transaction_id = coalesce(o.resolves_id, o.id)
+           ORDER BY l.expires_at, l.id LOOP
+    part := least(u.points, greatest(debt.owed - paid, 0));
+    IF u.expires_at <= at_ THEN
+      lots := lots || jsonb_build_object('h', 0, 'account', available, 'points', u.points,
+        'earned_at', at_, 'available_at', at_, 'moved_from', u.id,
+        'expires_at', public.ledger_grace_end(o.currency_id, at_));
+      IF part > 0 THEN
+        uses := uses || jsonb_build_object('h', 0, 'new', jsonb_array_length(lots) - 1,
+          'points', part, 'kind', 'debt');
+      END IF;
+    ELSE
+      uses := uses || jsonb_build_object('h', 0, 'lot', u.id, 'points', -u.points,
+        'kind', 'give_back');
+      IF part > 0 THEN
+        uses := uses || jsonb_build_object('h', 0, 'lot', u.id, 'points', part,
+          'kind', 'debt');
+      END IF;
+    END IF;
+    paid := paid + part;
+  END LOOP;
+  entries := jsonb_build_array(
+    jsonb_build_object('h', 0, 'account', source_account, 'points', -total));
+  IF total > paid THEN
+    entries := entries
+      || jsonb_build_object('h', 0, 'account', available, 'points', total - paid);
+  END IF;
+  IF paid > 0 THEN
+    entries := entries || jsonb_build_object('h', 0, 'account', debt.id, 'points', paid);
+  END IF;
+  RETURN (public.ledger_post(o.program_id, p_recorded_at, jsonb_build_object(
+    'headers', jsonb_build_array(jsonb_build_object('member', o.member_id,
+      'currency', o.currency_id, 'source', p_source, 'ref', p_ref, 'actor', p_actor,
+      'type', CASE WHEN released THEN 'release' ELSE 'redemption_reversal' END,
+      'occurred_at', at_, 'reason', p_reason,
+      'resolves', CASE WHEN released THEN o.id END,
+      'reverses', CASE WHEN NOT released THEN o.id END)),
+    'lots', lots, 'uses', uses, 'entries', entries)))[1];
+END $$;
