@@ -150,11 +150,12 @@ def split_by_largest_remainder(points: int, weights: Sequence[int | Fraction]) -
         return [points] + [0] * (len(weights) - 1)
     if min(weights) < 0:
         raise ValueError("a weight cannot be negative")
-    divided = [divmod(points * weight, total) for weight in weights]
-    shares = [int(share) for share, _ in divided]
+    # Floor division of a fraction by a fraction is an int, so every share is whole.
+    shares = [points * weight // total for weight in weights]
     left = points - sum(shares)
     if left:
-        order = sorted(range(len(weights)), key=lambda index: -divided[index][1])
+        remainders = [points * weight % total for weight in weights]
+        order = sorted(range(len(weights)), key=remainders.__getitem__, reverse=True)
         for index in order[:left]:
             shares[index] += 1
     return shares

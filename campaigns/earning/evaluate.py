@@ -1,0 +1,204 @@
+"""One evaluator for preview, live posting, program tests and replay: facts in, awards out.
+
+Order is priority, then the order given. The base is counted first, multipliers act on it
+alone, limits come last and influence nothing before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+from loyalty_site.lib import money
+from members.lots import split_by_largest_remainder
+
+from . import refusals, rules
+from .attributes import Context
+from .effects import SCALE_DIGITS, Base, Basket, EarnRate, MultiplyBase, Request
+from .facts import EventFacts, MemberFacts, PurchaseFacts
+from .limits import Allowance
+from .results import AwardDraft, Counters, Evaluation, NotApplied
+from .rules import CompiledRule, Fact
+
+Combination = Literal["sum", "max"]
+_NO_LINES = Basket((), 0)
+
+
+class Asked(NamedTuple):
+    """One effect of one rule whose conditions hold, with what it asks for."""
+
+    rule: CompiledRule
+    effect: int
+    selected: Sequence[int]
+    request: Request
+
+    @property
+    def currency(self) -> str:
+        """Return the point currency that is asked for."""
+        return self.rule.effects[self.effect].currency
+
+
+def evaluate(
+    rule_set: Iterable[CompiledRule],
+    fact: Fact,
+    member: MemberFacts,
+    counters: Counters,
+    *,
+    combination: Combination = "sum",
+) -> Evaluation:
+    """Return what the rules give for one fact of one member, and why.
+
+    ``rule_set`` are the rules valid at the moment of the fact; those outside their campaign's
+    window are passed over. ``counters`` holds what ``rules.limit_keys`` named, a missing one
+    counts as unused. With ``combination="max"`` only the multiplier that adds most applies in
+    each currency, else each adds to the same base.
+    """
+    known = rules.in_order(rule_set)
+    context = _context(fact, member)
+    basket = _basket(fact)
+    refused: list[NotApplied] = []
+    held: list[tuple[CompiledRule, Sequence[int]]] = []
+    for rule in known:
+        if not rule.is_live(fact):
+            continue
+        if rule.when is not None and not rule.when(context):
+            refused.extend(refusals.condition(rule, context, basket))
+            continue
+        selected = _selected(rule, fact, context)
+        if rule.lines is not None and not selected:
+            refused.append(refusals.no_line(rule))
+            continue
+        held.append((rule, selected))
+    asked = _asked(held, basket)
+    if combination == "max":
+        asked = _largest_multiplier_only(asked, refused)
+    awards = _awards(asked, fact, member, counters, refused)
+    if isinstance(fact, PurchaseFacts) and fact.coupons:
+        refused = refusals.with_coupons(fact.coupons, known, awards, refused)
+    return Evaluation(tuple(awards), tuple(refused))
+
+
+def _context(fact: Fact, member: MemberFacts) -> Context:
+    if isinstance(fact, EventFacts):
+        return Context(member, fact.local, event=fact)
+    return Context(member, fact.local, purchase=fact)
+
+
+def _basket(fact: Fact) -> Basket:
+    if isinstance(fact, EventFacts):
+        return _NO_LINES
+    nets = tuple([int(line.net.scaleb(SCALE_DIGITS)) for line in fact.lines])
+    return Basket(nets, money.minor_digits(fact.currency))
+
+
+def _selected(rule: CompiledRule, fact: Fact, context: Context) -> Sequence[int]:
+    if isinstance(fact, EventFacts):
+        return ()
+    if rule.lines is None:
+        return range(len(fact.lines))
+    selected = []
+    for index, line in enumerate(fact.lines):
+        context.line = line
+        if rule.lines(context):
+            selected.append(index)
+    return selected
+
+
+def _asked(held: Sequence[tuple[CompiledRule, Sequence[int]]], basket: Basket) -> list[Asked]:
+    """Ask the rates first: a multiplier may come before the rate that it multiplies."""
+    bases: dict[str, Base] = {}
+    given: dict[tuple[int, int], Request] = {}
+    for place, (rule, selected) in enumerate(held):
+        if rule.campaign is not None:
+            continue
+        for number, effect in enumerate(rule.effects):
+            if isinstance(effect, EarnRate):
+                request = effect.request(basket, selected, None)
+                given[place, number] = request
+                bases.setdefault(effect.currency, Base()).add(effect, selected, request.points)
+    return [
+        Asked(
+            rule,
+            number,
+            selected,
+            given.get((place, number))
+            or effect.request(basket, selected, bases.get(effect.currency)),
+        )
+        for place, (rule, selected) in enumerate(held)
+        for number, effect in enumerate(rule.effects)
+    ]
+
+
+def _largest_multiplier_only(asked: list[Asked], refused: list[NotApplied]) -> list[Asked]:
+    best: dict[str, Asked] = {}
+    for each in asked:
+        if _is_multiplier(each):
+            held = best.get(each.currency)
+            if held is None or each.request.points > held.request.points:
+                best[each.currency] = each
+    kept = []
+    for each in asked:
+        if _is_multiplier(each) and best[each.currency] is not each:
+            refused.append(refusals.not_combined(each.rule, each.currency))
+        else:
+            kept.append(each)
+    return kept
+
+
+def _is_multiplier(asked: Asked) -> bool:
+    return isinstance(asked.rule.effects[asked.effect], MultiplyBase)
+
+
+def _awards(
+    asked: Sequence[Asked],
+    fact: Fact,
+    member: MemberFacts,
+    counters: Counters,
+    refused: list[NotApplied],
+) -> list[AwardDraft]:
+    allowance = Allowance(counters, fact, member.id)
+    awards = []
+    for each in asked:
+        if each.request.points:
+            awards.append(_award(each, fact, allowance))
+        else:
+            refused.append(refusals.empty(each.rule, each.currency, each.request))
+    return awards
+
+
+def _award(asked: Asked, fact: Fact, allowance: Allowance) -> AwardDraft:
+    rule, request = asked.rule, asked.request
+    grant = allowance.grant(rule, asked.currency, request.points)
+    lines = () if isinstance(fact, EventFacts) else fact.lines
+    one_line = rule.lines is not None and len(asked.selected) == 1
+    return AwardDraft(
+        rule_code=rule.code,
+        rule_version=rule.version,
+        rule_name=rule.name,
+        campaign=rule.campaign.code if rule.campaign else None,
+        currency=asked.currency,
+        effect=asked.effect,
+        requested=request.points,
+        points=grant.points,
+        capped_by=grant.capped_by,
+        text=f"{request.text}; {grant.sentence}" if grant.sentence else request.text,
+        trace=request.trace,
+        attribution=_attribution(grant.points, request.weights, asked.selected, len(lines)),
+        line_id=lines[asked.selected[0]].line_id if one_line else None,
+        limit_uses=grant.uses,
+    )
+
+
+def _attribution(
+    points: int, weights: Sequence[int | Fraction], selected: Sequence[int], line_count: int
+) -> tuple[int, ...]:
+    if not selected:
+        return ()
+    shares = split_by_largest_remainder(points, weights)
+    if len(selected) == line_count:
+        return tuple(shares)
+    attribution = [0] * line_count
+    for index, share in zip(selected, shares, strict=True):
+        attribution[index] = share
+    return tuple(attribution)

@@ -1,0 +1,132 @@
+"""What did not apply, and why, in words that the member can act upon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .attributes import Context, nfc
+from .effects import SCALE_DIGITS, Basket, Request
+from .results import AwardDraft, NotApplied
+from .rules import CompiledRule
+
+
+def condition(rule: CompiledRule, context: Context, basket: Basket) -> Iterator[NotApplied]:
+    """Yield why the rule's condition does not hold.
+
+    A rule that asks for a coupon which the purchase does not carry is passed over: its
+    sentence would give the coupon's code away.
+    """
+    if rule.coupons and rule.coupons.isdisjoint(_carried(context)):
+        return
+    for currency in _currencies(rule):
+        if rule.minimum is not None and rule.minimum.rest(context):
+            yield _below_minimum(rule, currency, basket)
+        else:
+            yield _not_applied(
+                rule, currency, "condition_not_met", f"Applies when {rule.when_text}"
+            )
+
+
+def _carried(context: Context) -> frozenset[str]:
+    return frozenset(map(nfc, context.purchase.coupons)) if context.purchase else frozenset()
+
+
+def _currencies(rule: CompiledRule) -> list[str]:
+    return list(dict.fromkeys(effect.currency for effect in rule.effects))
+
+
+def _below_minimum(rule: CompiledRule, currency: str, basket: Basket) -> NotApplied:
+    assert rule.minimum is not None
+    least = int(rule.minimum.net.scaleb(SCALE_DIGITS))
+    missing = basket.wire(least - sum(basket.nets))
+    text = f"{missing} more reaches the minimum of {basket.wire(least)}"
+    return _not_applied(rule, currency, "below_minimum", text, missing=missing)
+
+
+def no_line(rule: CompiledRule) -> NotApplied:
+    """Return that no line of the purchase is one of the rule's."""
+    text = f"No line where {rule.lines_text}"
+    return _not_applied(rule, rule.effects[0].currency, "no_matching_line", text)
+
+
+def not_combined(rule: CompiledRule, currency: str) -> NotApplied:
+    """Return that another multiplier adds more and the program takes only the largest."""
+    return _not_applied(rule, currency, "not_combined", "Another multiplier adds more")
+
+
+def empty(rule: CompiledRule, currency: str, request: Request) -> NotApplied:
+    """Return that the effect came to no whole point."""
+    if request.empty == "below_one_point":
+        text = f"{request.text}: {request.missing} more gives the first point"
+    else:
+        text = "There are no base points to multiply"
+    return _not_applied(rule, currency, request.empty, text, missing=request.missing)
+
+
+def with_coupons(
+    coupons: Sequence[str],
+    known: Sequence[CompiledRule],
+    awards: Sequence[AwardDraft],
+    refused: Sequence[NotApplied],
+) -> list[NotApplied]:
+    """Return ``refused`` with every coupon that gave nothing told once, instead of its rule."""
+    gave = {award.rule_code for award in awards if award.points}
+    told: list[NotApplied] = []
+    named: set[str] = set()
+    for coupon in dict.fromkeys(coupons):
+        asking = [rule for rule in known if nfc(coupon) in rule.coupons]
+        named.update(rule.code for rule in asking if rule.code not in gave)
+        if not asking:
+            told.append(_coupon_unknown(coupon))
+        elif not any(rule.code in gave for rule in asking):
+            told.append(_coupon_not_usable(coupon, asking[0], refused))
+    return [*(each for each in refused if each.rule_code not in named), *told]
+
+
+def _coupon_unknown(coupon: str) -> NotApplied:
+    return NotApplied(
+        rule_code=None,
+        rule_version=None,
+        rule_name=None,
+        campaign=None,
+        currency=None,
+        reason="coupon_unknown",
+        text="No rule knows this coupon",
+        coupon=coupon,
+    )
+
+
+def _coupon_not_usable(
+    coupon: str, rule: CompiledRule, refused: Sequence[NotApplied]
+) -> NotApplied:
+    why = next((each for each in refused if each.rule_code == rule.code), None)
+    return _not_applied(
+        rule,
+        rule.effects[0].currency,
+        "coupon_not_usable",
+        why.text if why else "The coupon cannot be used now",
+        missing=why.missing if why else None,
+        coupon=coupon,
+    )
+
+
+def _not_applied(
+    rule: CompiledRule,
+    currency: str,
+    reason: str,
+    text: str,
+    *,
+    missing: str | None = None,
+    coupon: str | None = None,
+) -> NotApplied:
+    return NotApplied(
+        rule_code=rule.code,
+        rule_version=rule.version,
+        rule_name=rule.name,
+        campaign=rule.campaign.code if rule.campaign else None,
+        currency=currency,
+        reason=reason,
+        text=text,
+        missing=missing,
+        coupon=coupon,
+    )

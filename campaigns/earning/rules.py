@@ -1,0 +1,189 @@
+"""A rule version, compiled once from its validated JSON and evaluated many times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from loyalty_site.lib import calendars
+
+from . import sentences
+from .conditions import Minimum, Test, compile_tree, coupons_named, minimum_net
+from .effects import Effect, compile_effect
+from .facts import EventFacts, PurchaseFacts
+from .results import LimitKey
+
+Fact = PurchaseFacts | EventFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most so many points, uses or both, per subject and program-local period."""
+
+    per: str
+    period: str
+    points: int | None
+    uses: int | None
+    sentence: str
+
+    @property
+    def name(self) -> str:
+        """Return the name that an award which it cut carries: ``member_day``."""
+        return f"{self.per}_{self.period}"
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """The campaign around a promotion; ``starts_at`` inclusive, ``ends_at`` exclusive."""
+
+    code: str
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    budget_points: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule ready to be asked; without a campaign it is a standing one."""
+
+    code: str
+    version: int
+    name: str
+    campaign: Campaign | None
+    trigger: str
+    priority: int
+    when: Test | None
+    when_text: str
+    lines: Test | None
+    lines_text: str
+    effects: tuple[Effect, ...]
+    limits: tuple[Limit, ...]
+    minimum: Minimum | None
+    coupons: frozenset[str]
+
+    def is_live(self, fact: Fact) -> bool:
+        """Return whether the rule answers to this kind of fact, at its moment."""
+        if self.trigger != trigger_of(fact):
+            return False
+        campaign = self.campaign
+        if campaign is None:
+            return True
+        at = fact.occurred_at
+        return (campaign.starts_at is None or campaign.starts_at <= at) and (
+            campaign.ends_at is None or at < campaign.ends_at
+        )
+
+
+def trigger_of(fact: Fact) -> str:
+    """Return the trigger that a rule for this fact names."""
+    return "purchase" if isinstance(fact, PurchaseFacts) else f"event:{fact.type}"
+
+
+def compile_rule(
+    body: Mapping[str, Any], *, version: int, campaign: Campaign | None = None
+) -> CompiledRule:
+    """Return the rule of a validated body: code, name, trigger, when, lines, effects, limits.
+
+    The body is that of a program file in canonical form and of a stored rule version.
+    """
+    when, lines = body.get("when"), body.get("lines")
+    return CompiledRule(
+        code=body["code"],
+        version=version,
+        name=body.get("name") or body["code"],
+        campaign=campaign,
+        trigger=body["trigger"],
+        priority=body.get("priority", 0),
+        when=compile_tree(when) if when else None,
+        when_text=sentences.sentence(when) if when else "",
+        lines=compile_tree(lines) if lines else None,
+        lines_text=sentences.sentence(lines) if lines else "",
+        effects=tuple(map(compile_effect, body["effects"])),
+        limits=tuple(map(_limit, body.get("limits") or ())),
+        minimum=minimum_net(when) if when else None,
+        coupons=coupons_named(when) if when else frozenset(),
+    )
+
+
+def _limit(body: Mapping[str, Any]) -> Limit:
+    return Limit(
+        per=body["per"],
+        period=body["period"],
+        points=body.get("points"),
+        uses=body.get("uses"),
+        sentence=sentences.limit_sentence(body),
+    )
+
+
+def in_order(rules: Iterable[CompiledRule]) -> list[CompiledRule]:
+    """Return the rules by priority, lowest first; equal ones keep the order in which they came."""
+    return sorted(rules, key=_priority)
+
+
+def _priority(rule: CompiledRule) -> int:
+    return rule.priority
+
+
+def points_key(
+    rule: CompiledRule, limit: Limit, fact: Fact, member_id: str, currency: str
+) -> LimitKey:
+    """Return the counter of the points that a limit allows in one currency."""
+    return _limit_key(rule, limit, fact, member_id)._replace(currency=currency)
+
+
+def uses_key(rule: CompiledRule, limit: Limit, fact: Fact, member_id: str) -> LimitKey:
+    """Return the counter of the times that a limit allows its rule."""
+    return _limit_key(rule, limit, fact, member_id)
+
+
+def _limit_key(rule: CompiledRule, limit: Limit, fact: Fact, member_id: str) -> LimitKey:
+    start = calendars.period_start(limit.period, fact.local.date())
+    return LimitKey(
+        "rule",
+        rule.code,
+        limit.per,
+        _subject(limit.per, fact, member_id),
+        limit.period,
+        start.isoformat() if start else "",
+        "",
+    )
+
+
+def _subject(per: str, fact: Fact, member_id: str) -> str:
+    if per == "member":
+        return member_id
+    if per == "program" or isinstance(fact, EventFacts):
+        return ""
+    return (fact.store if per == "store" else fact.device) or ""
+
+
+def budget_key(campaign: Campaign, currency: str) -> LimitKey:
+    """Return the counter of a campaign's budget in one currency."""
+    return LimitKey("campaign", campaign.code, "program", "", "lifetime", "", currency)
+
+
+def limit_keys(rules: Iterable[CompiledRule], fact: Fact, member_id: str) -> list[LimitKey]:
+    """Return every counter that evaluating this fact may read or add to, each once.
+
+    Campaign-wide counters come last, as the lock order has them.
+    """
+    own: dict[LimitKey, None] = {}
+    budgets: dict[LimitKey, None] = {}
+    for rule in rules:
+        if not rule.is_live(fact):
+            continue
+        for limit in rule.limits:
+            if limit.uses is not None:
+                own[uses_key(rule, limit, fact, member_id)] = None
+            if limit.points is not None:
+                own.update(
+                    (points_key(rule, limit, fact, member_id, effect.currency), None)
+                    for effect in rule.effects
+                )
+        if rule.campaign is not None and rule.campaign.budget_points is not None:
+            budgets.update(
+                (budget_key(rule.campaign, effect.currency), None) for effect in rule.effects
+            )
+    return [*sorted(own), *sorted(budgets)]

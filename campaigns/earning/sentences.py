@@ -1,0 +1,126 @@
+"""Plain sentences for conditions, awards and limits.
+
+A sentence is a message with named figures first and text second, so that a translation
+replaces the templates and never takes a finished sentence apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from . import attributes
+
+_CLAUSES: Final[Mapping[str, str]] = {
+    "eq": "{attribute} is {value}",
+    "ne": "{attribute} is not {value}",
+    "gt": "{attribute} is more than {value}",
+    "gte": "{attribute} is at least {value}",
+    "lt": "{attribute} is less than {value}",
+    "lte": "{attribute} is at most {value}",
+    "in": "{attribute} is one of {value}",
+    "not_in": "{attribute} is none of {value}",
+    "contains": "{attribute} contains {value}",
+    "between": "{attribute} is between {value}",
+}
+_SET_CLAUSES: Final[Mapping[str, str]] = {
+    "contains": "{attribute} include {value}",
+    "in": "{attribute} include one of {value}",
+    "not_in": "{attribute} include none of {value}",
+}
+_WEEKDAYS: Final = (
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+)
+_PERIODS: Final[Mapping[str, str]] = {
+    "day": "a day",
+    "week": "a week",
+    "month": "a month",
+    "year": "a year",
+    "lifetime": "in all",
+}
+
+
+def sentence(tree: Mapping[str, Any]) -> str:
+    """Return the condition as an English clause: "the member's tier is gold"."""
+    return _clause(tree, nested=False)
+
+
+def _clause(tree: Mapping[str, Any], *, nested: bool) -> str:
+    if "not" in tree:
+        return f"not ({_clause(tree['not'], nested=False)})"
+    for kind, word in (("all", " and "), ("any", " or ")):
+        if kind in tree:
+            text = word.join(_clause(each, nested=True) for each in tree[kind])
+            return f"({text})" if nested and len(tree[kind]) > 1 else text
+    return _leaf(tree)
+
+
+def _leaf(tree: Mapping[str, Any]) -> str:
+    attribute = attributes.find(tree["attr"])
+    phrase = attribute.phrase if attribute else tree["attr"]
+    if tree["op"] == "exists":
+        return f"{phrase} {'is' if tree['value'] else 'is not'} known"
+    clauses = _SET_CLAUSES if attribute and attribute.type == "text_set" else _CLAUSES
+    return clauses[tree["op"]].format(attribute=phrase, value=_value(tree))
+
+
+def _value(tree: Mapping[str, Any]) -> str:
+    value = tree["value"]
+    if not isinstance(value, list | tuple):
+        return _word(tree["attr"], value)
+    words = [_word(tree["attr"], each) for each in value]
+    if tree["op"] == "between":
+        return " and ".join(words)
+    return ", ".join(words)
+
+
+def _word(attr: str, value: object) -> str:
+    if attr == "moment.weekday" and isinstance(value, int) and 1 <= value <= 7:
+        return _WEEKDAYS[value - 1]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def points(number: int) -> str:
+    """Return "1 point" or "5 points"."""
+    return f"{number} point" if number == 1 else f"{number} points"
+
+
+def rule_sentence(rule: Mapping[str, Any]) -> str:
+    """Return one rule of a program file as a sentence for the member."""
+    text = ", ".join(effect_sentence(effect) for effect in rule["effects"])
+    if rule.get("lines"):
+        text += f" on lines where {sentence(rule['lines'])}"
+    if rule["trigger"].startswith("event:"):
+        text += f" for the event {rule['trigger'].removeprefix('event:')}"
+    if rule.get("when"):
+        text += f" when {sentence(rule['when'])}"
+    limits = [limit_sentence(limit) for limit in rule.get("limits") or ()]
+    return "; ".join([text[:1].upper() + text[1:], *limits]) + "."
+
+
+def effect_sentence(effect: Mapping[str, Any]) -> str:
+    """Return one effect: "1 point per 1.00", "20 points", "base points times 2"."""
+    if effect["kind"] == "earn_rate":
+        return f"{points(effect['points'])} per {effect['per']}"
+    if effect["kind"] == "earn_fixed":
+        return points(effect["points"])
+    return f"base points times {effect['factor']}"
+
+
+def limit_sentence(limit: Mapping[str, Any]) -> str:
+    """Return one limit: "at most 100 points a day per member"."""
+    figures = []
+    if limit.get("points") is not None:
+        figures.append(points(limit["points"]))
+    if limit.get("uses") is not None:
+        figures.append("once" if limit["uses"] == 1 else f"{limit['uses']} times")
+    whom = "" if limit["per"] == "program" else f" per {limit['per']}"
+    return f"at most {' and '.join(figures)} {_PERIODS[limit['period']]}{whom}"
