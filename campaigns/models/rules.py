@@ -126,6 +126,9 @@ class LimitCounter(models.Model):
     period_start = models.CharField(
         max_length=10, blank=True, default="", db_comment="Program-local day; empty for lifetime."
     )
+    currency = models.CharField(
+        max_length=64, blank=True, default="", db_comment="Empty for the counter of uses."
+    )
     points = models.BigIntegerField(default=0)
     uses = models.BigIntegerField(default=0)
     points_limit = models.BigIntegerField(null=True, blank=True)
@@ -133,7 +136,10 @@ class LimitCounter(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["code", "subject", "period_start", "per", "period", "scope", "program"],
+                fields=[
+                    *("code", "subject", "period_start", "currency"),
+                    *("per", "period", "scope", "program"),
+                ],
                 name="campaigns_limitcounter_key",
             ),
             models.CheckConstraint(
