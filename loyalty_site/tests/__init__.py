@@ -1,0 +1,1 @@
+"""Journeys across the apps, and what tests run on."""
