@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
     """Create the triggers of the awards."""
 
     dependencies = [
-        ("campaigns", "0002_initial"),
+        ("campaigns", "0001_initial"),
         ("members", "0003_ledger_rules"),
     ]
 
