@@ -71,7 +71,7 @@ class Findings:
 def table(name: str, columns: tuple[str, ...] | None = None) -> dict[str, Any]:
     """Return the columns of one table of the package; text columns as lists with None."""
     # Slow to load, and only installed with the demo.
-    from pyarrow import parquet  # type: ignore[import-untyped]  # noqa: PLC0415
+    from pyarrow import parquet
 
     path = resources.files(PACKAGE).joinpath(f"data/{name}.parquet")
     with path.open("rb") as file:

@@ -87,7 +87,7 @@ class Good:
     is_gasoline: bool
 
 
-def good(  # noqa: PLR0913 - one argument for each column of the product list
+def good(
     *,
     product_id: int,
     department: str | None = None,

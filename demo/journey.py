@@ -199,7 +199,7 @@ def _line(
     }
 
 
-def _journey(  # noqa: PLR0913 - what is known of the data set, taken apart
+def _journey(
     frame: Frame,
     *,
     chosen: list[int],
