@@ -45,7 +45,10 @@ for name in ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "API_RATE_LIMIT_PER_MINUTE
 
 from django.conf import settings as site_settings  # noqa: E402 - reads the environment above
 
-site_settings.DATABASES  # noqa: B018 - reading one setting loads them all, which pytest-django asks for
+# Reading one setting loads them all. Workers inherit this environment, and pytest-django would
+# load their settings from it before this file could name their own database.
+assert site_settings.DATABASES
+del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from loyalty_site.embedded import EmbeddedServer, EmbeddedServerError, everyone_can_reach
 
@@ -135,8 +136,8 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def url(self, role: str, database: str = DATABASE) -> str:
         """Return the URL by which the role reaches the database, started or not."""
-        password = self.role_passwords[role]
-        return f"postgres://{role}:{password}@/{database}?host={self.socket_folder}&port={PORT}"
+        host = quote(str(self.socket_folder))
+        return f"postgres://{role}:{self.role_passwords[role]}@/{database}?host={host}&port={PORT}"
 
     def sql(self, statements: str, *, database: str = "postgres", role: str = SUPERUSER) -> str:
         """Run statements through psql and return what they print; only while it runs."""

@@ -30,7 +30,7 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message_of(record),
         }
         if request_id := current_request_id.get():
             line["request_id"] = request_id
@@ -38,6 +38,14 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _message_of(record: logging.LogRecord) -> str:
+    # Django's report of a failed request ends with the path, which may hold a person's number;
+    # the request's own line names the route.
+    if record.name == "django.request" and isinstance(record.args, tuple) and record.args:
+        return str(record.args[0])
+    return record.getMessage()
 
 
 def caller_of(request: HttpRequest) -> str:

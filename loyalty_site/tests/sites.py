@@ -32,6 +32,10 @@ class _Server(ThreadedWSGIServer):
     # Sixty-four clients that start together must not find the queue full.
     request_queue_size = 256
 
+    def serve_forever(self, poll_interval: float = 0.05) -> None:
+        """Serve, and notice soon that the test is over."""
+        super().serve_forever(poll_interval)
+
 
 class _Thread(LiveServerThread):
     server_class = _Server
