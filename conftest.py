@@ -45,15 +45,23 @@ for name in ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "API_RATE_LIMIT_PER_MINUTE
 
 from django.conf import settings as site_settings  # noqa: E402 - reads the environment above
 
-# Reading one setting loads them all. Workers inherit this environment, and pytest-django would
-# load their settings from it before this file could name their own database.
+# Reading one setting loads them all, which is how pytest-django learns that there is a site.
 assert site_settings.DATABASES
-del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this suite."""
     parser.addoption("--deep", action="store_true", help="also run what takes long")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart() -> None:
+    """Let workers load this file before their settings.
+
+    They inherit this environment, and pytest-django would load the settings that it names
+    at once, with the database of their controller.
+    """
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
