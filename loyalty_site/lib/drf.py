@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -28,33 +28,35 @@ BODY_BYTES_MAX = 2 * 2**20
 MEDIA_TYPE = "application/json"
 
 
+# What Django and DRF raise, and the refusal that it amounts to. The first match counts.
+REFUSALS_OF: list[tuple[type[Exception], type[DomainError]]] = [
+    (Http404, problems.NotFound),
+    (exceptions.NotFound, problems.NotFound),
+    (exceptions.MethodNotAllowed, problems.MethodNotAllowed),
+    (exceptions.NotAuthenticated, problems.NotAuthenticated),
+    (exceptions.AuthenticationFailed, problems.NotAuthenticated),
+    (PermissionDenied, problems.Forbidden),
+    (exceptions.PermissionDenied, problems.Forbidden),
+    (exceptions.UnsupportedMediaType, problems.UnsupportedMediaType),
+    (exceptions.ParseError, problems.Malformed),
+    (exceptions.ValidationError, problems.Invalid),
+    (SuspiciousOperation, problems.BadRequest),
+    (UnreadablePostError, problems.BadRequest),
+]
+
+
 def translate(error: BaseException) -> DomainError | None:
     """Return the refusal that an exception amounts to, or None for one that nobody anticipated."""
-    match error:
-        case DomainError():
-            return error
-        case Http404() | exceptions.NotFound():
-            return problems.NotFound()
-        case exceptions.MethodNotAllowed():
-            return problems.MethodNotAllowed()
-        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
-            return problems.NotAuthenticated()
-        case PermissionDenied() | exceptions.PermissionDenied():
-            return problems.Forbidden()
-        case exceptions.Throttled(wait=wait):
-            return problems.RateLimited(retry_after=max(1, round(wait or 1)))
-        case exceptions.UnsupportedMediaType():
-            return problems.UnsupportedMediaType()
-        case exceptions.ParseError():
-            return problems.Malformed()
-        case exceptions.ValidationError():
-            return problems.Invalid()
-        case RequestDataTooBig():
-            return problems.BodyTooLarge(limit_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-        case SuspiciousOperation() | UnreadablePostError():
-            return problems.BadRequest()
-        case _:
-            return _of_database(error)
+    if isinstance(error, DomainError):
+        return error
+    if isinstance(error, RequestDataTooBig):
+        return problems.BodyTooLarge(limit_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    if isinstance(error, exceptions.Throttled):
+        return problems.RateLimited(retry_after=max(1, round(getattr(error, "wait", None) or 1)))
+    for kind, refusal in REFUSALS_OF:
+        if isinstance(error, kind):
+            return refusal()
+    return _of_database(error)
 
 
 def _of_database(error: BaseException) -> DomainError | None:
@@ -107,11 +109,11 @@ class ApiView(APIView):
     method itself asks for the key, the body and the business, in this order.
     """
 
-    authentication_classes: ClassVar[list[Any]] = []
-    permission_classes: ClassVar[list[Any]] = []
-    throttle_classes: ClassVar[list[Any]] = []
-    parser_classes: ClassVar[list[Any]] = []
-    renderer_classes: ClassVar[list[Any]] = [JsonRenderer]
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+    parser_classes = ()
+    renderer_classes = (JsonRenderer,)
 
     caller: auth.Caller
     reading: Reading | None = None
@@ -152,7 +154,7 @@ class ApiView(APIView):
             # What is open to anyone is open to the holder of an expired token.
             return auth.anonymous(request._request)
 
-    def finalize_response(
+    def finalize_response(  # type: ignore[override]
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Add what every answer carries: the limits, and no caching of private answers."""
@@ -172,8 +174,6 @@ class ApiView(APIView):
         """Return the methods that are declared, in upper case."""
         names = [name for name in self.http_method_names if operation_of(getattr(self, name, None))]
         return [name.upper() for name in names]
-
-    # Reading ---------------------------------------------------------------------------------
 
     def raw_body(self, limit_bytes: int = BODY_BYTES_MAX) -> bytes:
         """Return the body as it came.

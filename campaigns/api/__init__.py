@@ -1,0 +1,1 @@
+"""The operations that bring purchases, returns and events in."""
