@@ -1,0 +1,224 @@
+-- The two calls of purchase intake. Between them the rules are evaluated, outside the database.
+
+-- Open: take the key and the business keys, resolve and lock the members, post what is due on
+-- their accounts, and return the facts.
+-- p: {"rows": [{"source", "external_id", "member"?: uuid, "candidates"?: [[kind, value], ...],
+--               "known"?: purchase id}], "since": earliest occurred_at, "months": window,
+--     "currencies": bool, "segments": bool, "history": bool}
+-- Row positions count from 0. A dry run takes no lock and writes nothing.
+CREATE FUNCTION public.intake_open(p_program bigint, p jsonb, p_caller text, p_key text,
+    p_fingerprint bytea, p_moment timestamptz, p_dry_run boolean)
+  RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  idempotency jsonb;
+  found jsonb;
+  members bigint[];
+  r record;
+BEGIN
+  IF p_key IS NOT NULL THEN
+    idempotency := public.idempotency_begin(p_caller, p_key, p_fingerprint);
+    IF idempotency ->> 'state' <> 'new' THEN
+      RETURN jsonb_build_object('idempotency', idempotency);
+    END IF;
+  END IF;
+  IF NOT p_dry_run THEN
+    -- In sorted order, so that two batches with the same purchases never wait for each other.
+    FOR r IN SELECT x.source, x.external_id
+             FROM jsonb_to_recordset(p -> 'rows') x(source text, external_id text)
+             ORDER BY 1, 2 LOOP
+      PERFORM public.lock_business_key('purchase', r.source, r.external_id);
+    END LOOP;
+  END IF;
+  SELECT jsonb_agg(jsonb_build_object(
+      'known', q.id, 'public_id', q.public_id, 'content_key', encode(q.content_key, 'hex'),
+      'known_member', q.known_member, 'member', coalesce(m.id, i.member_id),
+      'parked', EXISTS (SELECT FROM public.members_return t WHERE t.state = 'parked'
+        AND t.purchase_external_id = x.external_id AND t.purchase_source = x.source
+        AND t.program_id = p_program)) ORDER BY x.n),
+    array_agg(DISTINCT coalesce(m.id, i.member_id))
+      FILTER (WHERE coalesce(m.id, i.member_id) IS NOT NULL)
+  INTO found, members
+  FROM (SELECT e.n, j.* FROM jsonb_array_elements(p -> 'rows') WITH ORDINALITY e(row, n),
+          jsonb_to_record(e.row) j(source text, external_id text, member uuid,
+            candidates jsonb)) x
+  LEFT JOIN LATERAL (
+    SELECT q.id, q.public_id, q.content_key, k.public_id AS known_member
+    FROM public.members_purchase q
+    LEFT JOIN public.members_member k ON k.id = q.member_id
+    WHERE q.external_id = x.external_id AND q.source = x.source AND q.program_id = p_program
+  ) q ON true
+  LEFT JOIN public.members_member m ON m.public_id = x.member AND m.program_id = p_program
+    AND m.status <> 'erased'
+  LEFT JOIN LATERAL (
+    SELECT s.member_id FROM (
+      SELECT d.member_id, c.n
+      FROM jsonb_array_elements(x.candidates) WITH ORDINALITY c(j, n)
+      JOIN public.members_identifier d
+        ON d.value = c.j ->> 1 AND d.kind = c.j ->> 0 AND d.program_id = p_program
+      UNION ALL
+      SELECT w.id, c.n
+      FROM jsonb_array_elements(x.candidates) WITH ORDINALITY c(j, n)
+      JOIN public.members_member w ON c.j ->> 0 = 'number' AND w.number = c.j ->> 1
+        AND w.program_id = p_program AND w.status <> 'erased') s
+    ORDER BY s.n LIMIT 1) i ON x.member IS NULL;
+  IF members IS NOT NULL AND NOT p_dry_run THEN
+    PERFORM public.ledger_settle_due(members, p_moment, p_moment, 'intake');
+  END IF;
+  RETURN jsonb_build_object(
+    'version', (SELECT version FROM public.members_program WHERE id = p_program),
+    'rows', found,
+    'members', public.intake_members(members, p));
+END $$;
+
+-- The facts of members, read after their lock.
+CREATE FUNCTION public.intake_members(p_members bigint[], p jsonb) RETURNS jsonb
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(jsonb_object_agg(m.id, jsonb_build_object(
+    'public_id', m.public_id, 'status', m.status, 'enrolled_at', m.enrolled_at,
+    'birth_date', m.birth_date, 'locale', m.locale, 'source_channel', m.source_channel,
+    'accounts', (
+      SELECT jsonb_object_agg(a.currency_id || ':' || a.kind, jsonb_build_array(a.id, a.balance))
+      FROM public.members_ledgeraccount a WHERE a.member_id = m.id),
+    'standings', s.standings,
+    'gains', public.tiers_gains(m.id, (p ->> 'qualifying')::bigint,
+      least((p ->> 'since')::timestamptz,
+        (SELECT min((x ->> 'valid_until')::timestamptz)
+         FROM jsonb_array_elements(s.standings) x WHERE x ->> 'ends_at' IS NULL))
+      - make_interval(months => (p ->> 'months')::int + 1)),
+    'segments', CASE WHEN (p ->> 'segments')::boolean THEN (
+      SELECT coalesce(jsonb_agg(g.code), '[]') FROM public.members_segmentmembership sm
+      JOIN public.members_segment g ON g.id = sm.segment_id
+      WHERE sm.member_id = m.id AND NOT g.is_retired) END,
+    'history', CASE WHEN (p ->> 'history')::boolean THEN (
+      SELECT coalesce(jsonb_agg(h.occurred_at), '[]') FROM public.members_purchase h
+      WHERE h.member_id = m.id) END)), '{}')
+  FROM public.members_member m
+  CROSS JOIN LATERAL (SELECT public.tiers_standings(m.id) AS standings) s
+  WHERE m.id = ANY (p_members)
+$$;
+
+-- Read counters, locking them unless it is a dry run: those of members, stores and devices
+-- first, those of campaigns last, each in the order of their keys.
+-- p: [{"scope", "code", "per", "subject", "period", "period_start", "currency", "limit"?}]
+-- Returns [[points, uses], ...] in the order asked.
+CREATE FUNCTION public.limits_reserve(p_program bigint, p jsonb, p_dry_run boolean)
+  RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT p_dry_run THEN
+    INSERT INTO public.campaigns_limitcounter AS c (program_id, scope, code, per, subject,
+        period, period_start, currency, points, uses, points_limit)
+      SELECT p_program, k.scope, k.code, k.per, k.subject, k.period, k.period_start, k.currency,
+        0, 0, k."limit"
+      FROM jsonb_to_recordset(p) k(scope text, code text, per text, subject text, period text,
+        period_start text, currency text, "limit" bigint)
+      ORDER BY k.scope DESC, k.code, k.per, k.subject, k.period, k.period_start, k.currency
+      ON CONFLICT (code, subject, period_start, currency, per, period, scope, program_id)
+      DO UPDATE SET points_limit = greatest(excluded.points_limit, c.points);
+  END IF;
+  RETURN (
+    SELECT coalesce(jsonb_agg(jsonb_build_array(coalesce(c.points, 0), coalesce(c.uses, 0))
+      ORDER BY e.n), '[]')
+    FROM jsonb_array_elements(p) WITH ORDINALITY e(j, n),
+      jsonb_to_record(e.j) k(scope text, code text, per text, subject text, period text,
+        period_start text, currency text)
+    LEFT JOIN public.campaigns_limitcounter c ON c.code = k.code AND c.subject = k.subject
+      AND c.period_start = k.period_start AND c.currency = k.currency AND c.per = k.per
+      AND c.period = k.period AND c.scope = k.scope AND c.program_id = p_program);
+END $$;
+
+-- Add to counters that this transaction has reserved, or release what a return brings back.
+-- campaigns_limitcounter_within refuses what goes above a limit.
+CREATE FUNCTION public.limits_add(p_program bigint, p jsonb) RETURNS void
+  LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  UPDATE public.campaigns_limitcounter c
+    SET points = greatest(c.points + k.points, 0), uses = greatest(c.uses + k.uses, 0)
+    FROM (SELECT scope, code, per, subject, period, period_start, currency,
+            sum(points)::bigint AS points, sum(uses)::bigint AS uses
+          FROM jsonb_to_recordset(p) x(scope text, code text, per text, subject text,
+            period text, period_start text, currency text, points bigint, uses bigint)
+          GROUP BY 1, 2, 3, 4, 5, 6, 7) k
+    WHERE c.code = k.code AND c.subject = k.subject AND c.period_start = k.period_start
+      AND c.currency = k.currency AND c.per = k.per AND c.period = k.period
+      AND c.scope = k.scope AND c.program_id = p_program
+$$;
+
+-- Post what was decided: purchases with their lines, or a claim of a known purchase, or an
+-- event; the ledger; awards; standings; counters; outbox; the answer to the key.
+-- "p" of a line or an award is the position of its purchase, "h" that of its ledger header.
+CREATE FUNCTION public.intake_post(p_program bigint, p_recorded_at timestamptz, p jsonb,
+    p_caller text, p_key text, p_fingerprint bytea, p_status int, p_body jsonb,
+    p_key_member bigint)
+  RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  purchases bigint[];
+  event bigint;
+  transactions bigint[];
+BEGIN
+  IF p ? 'purchases' THEN
+    SELECT array_agg(nextval('public.members_purchase_id_seq') ORDER BY g) INTO purchases
+      FROM generate_series(1, jsonb_array_length(p -> 'purchases')) g;
+    INSERT INTO public.members_purchase (id, public_id, program_id, source, external_id,
+        content_key, member_id, occurred_at, recorded_at, store, channel, cashier, device,
+        currency, net, state, coupons, tenders, evaluation)
+      SELECT purchases[e.n], x.public_id, p_program, x.source, x.external_id,
+        decode(x.content_key, 'hex'), x.member, x.occurred_at, p_recorded_at, x.store,
+        x.channel, x.cashier, x.device, x.currency, x.net, 'closed', x.coupons, x.tenders,
+        x.evaluation
+      FROM jsonb_array_elements(p -> 'purchases') WITH ORDINALITY e(j, n),
+        jsonb_to_record(e.j) x(public_id uuid, source text, external_id text,
+          content_key text, member bigint, occurred_at timestamptz, store text, channel text,
+          cashier text, device text, currency text, net numeric, coupons text[],
+          tenders jsonb, evaluation jsonb);
+    INSERT INTO public.members_purchaseline (purchase_id, position, line_id, sku, name,
+        category, brand, quantity, unit_price, discount, tax, tags, net)
+      SELECT purchases[x.p + 1], x.position, x.line_id, x.sku, x.name, x.category, x.brand,
+        x.quantity, x.unit_price, x.discount, x.tax, coalesce(x.tags, '{}'), x.net
+      FROM jsonb_to_recordset(p -> 'lines') x(p int, position smallint, line_id text, sku text,
+        name text, category text, brand text, quantity numeric, unit_price numeric,
+        discount numeric, tax numeric, tags text[], net numeric);
+  ELSIF p ? 'claim' THEN
+    purchases := ARRAY[(p -> 'claim' ->> 'purchase')::bigint];
+    UPDATE public.members_purchase SET member_id = (p -> 'claim' ->> 'member')::bigint,
+        claimed_at = p_recorded_at, evaluation = p -> 'claim' -> 'evaluation'
+      WHERE id = purchases[1];
+  ELSIF p ? 'event' THEN
+    INSERT INTO public.campaigns_event (public_id, program_id, member_id, type, source,
+        external_id, content_key, payload, occurred_at, recorded_at, evaluation)
+      SELECT x.public_id, p_program, x.member, x.type, x.source, x.external_id,
+        decode(x.content_key, 'hex'), x.payload, x.occurred_at, p_recorded_at, x.evaluation
+      FROM jsonb_to_record(p -> 'event') x(public_id uuid, member bigint, type text,
+        source text, external_id text, content_key text, payload jsonb,
+        occurred_at timestamptz, evaluation jsonb)
+      RETURNING id INTO event;
+  END IF;
+  transactions := public.ledger_post(p_program, p_recorded_at, p -> 'ledger');
+  IF jsonb_array_length(p -> 'awards') > 0 THEN
+    INSERT INTO public.campaigns_award (purchase_id, event_id, member_id, currency_id,
+        rule_version_id, transaction_id, position, requested, points, taken_back, capped_by,
+        text, line_id, attribution, limit_uses, available_at, expires_at, occurred_at)
+      SELECT CASE WHEN event IS NULL THEN purchases[x.p + 1] END, event, x.member, x.currency,
+        x.rule_version, transactions[x.h + 1], x.position, x.requested, x.points, 0,
+        x.capped_by, x.text, x.line_id, coalesce(x.attribution, '{}'), x.limit_uses,
+        x.available_at, x.expires_at, x.occurred_at
+      FROM jsonb_to_recordset(p -> 'awards') x(p int, h int, member bigint, currency bigint,
+        rule_version bigint, position smallint, requested bigint, points bigint,
+        capped_by text, text text, line_id text, attribution bigint[], limit_uses jsonb,
+        available_at timestamptz, expires_at timestamptz, occurred_at timestamptz);
+  END IF;
+  IF p ? 'tiers' THEN
+    PERFORM public.tiers_write(p -> 'tiers', p_recorded_at);
+  END IF;
+  IF p ? 'limits' THEN
+    PERFORM public.limits_add(p_program, p -> 'limits');
+  END IF;
+  IF p ? 'outbox' THEN
+    INSERT INTO public.members_outboxevent (public_id, program_id, kind, member_id, payload,
+        created_at, attempts, failure)
+      SELECT gen_random_uuid(), p_program, x.kind, x.member, x.payload, p_recorded_at, 0, ''
+      FROM jsonb_to_recordset(p -> 'outbox') x(kind text, member bigint, payload jsonb);
+  END IF;
+  IF p_key IS NOT NULL THEN
+    PERFORM public.idempotency_store(p_caller, p_key, p_fingerprint, p_status, p_body,
+      p_key_member, p_recorded_at);
+  END IF;
+END $$;
