@@ -4,7 +4,8 @@ The data set knows no redemptions. At the last visit of each calendar month ever
 asks itself, by a hash of its number and the month, whether it redeems:
 
 * one in four saves and never redeems;
-* one in four treats itself: in 6 of 10 months it takes the cheapest reward but a donation;
+* one in four treats itself: in 6 of 10 months it takes one of the three cheapest rewards that
+  it can afford, donations aside, by the same hash;
 * one in four collects: in 4 of 10 months it takes the dearest reward that it can afford;
 * one in eight gives: in 5 of 10 months it donates, for as long as it keeps half its points;
 * one in eight waits for what is scarce: the dearest reward of limited stock, when it can.
@@ -25,6 +26,7 @@ from demo.people import draw
 REDEEM_AFTER = timedelta(minutes=5)
 CANCEL_AFTER = timedelta(minutes=2)
 CANCEL_ONE_IN = 20
+TREATS_AMONG = 3
 DONATION = "donation"
 
 
@@ -152,7 +154,10 @@ def _choice(visit: Visit, offers: list[Offer]) -> Offer | None:
         goods = [offer for offer in goods if offer.stock is not None]
     if not goods:
         return None
-    return goods[0] if ways is Habit.TREATS else goods[-1]
+    if ways is Habit.TREATS:
+        treats = goods[:TREATS_AMONG]
+        return treats[draw(visit.household, f"treat:{visit.month}", len(treats))]
+    return goods[-1]
 
 
 def _redemption(visit: Visit, offer: Offer) -> DueRedemption:
