@@ -116,6 +116,20 @@ class EmbeddedServer:
                 return
             self._stop()
 
+    def stop_if_unused(self) -> bool:
+        """Stop a server that a killed process left running; return False when it is in use."""
+        if not (self.base / "lease").exists():
+            return True
+        with self._mutex(), (self.base / "lease").open("a") as lease:
+            try:
+                fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return False
+            self._prepare()
+            if self._is_alive():
+                self._stop()
+        return True
+
     def _prepare(self) -> None:
         """Make what the server needs before anyone asks whether it runs."""
 

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 SECRETS_FILE = "secrets.json"
 
 
-def _signing_key() -> str:
+def signing_key() -> str:
+    """Return a new RSA key in PEM, which the provider of tokens signs with."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
@@ -25,7 +26,7 @@ def _new_secrets() -> dict[str, str]:
         "superuser_password": secrets.token_urlsafe(24),
         "owner_password": secrets.token_urlsafe(24),
         "site_password": secrets.token_urlsafe(24),
-        "signing_key": _signing_key(),
+        "signing_key": signing_key(),
     }
 
 
