@@ -66,8 +66,10 @@ def _text(path: str) -> Getter:
     read = attrgetter(path)
 
     def get(context: Context) -> str | None:
-        value = read(context)
-        return nfc(value) if value else None
+        value: str | None = read(context)
+        if not value:
+            return None
+        return value if value.isascii() else unicodedata.normalize("NFC", value)
 
     return get
 

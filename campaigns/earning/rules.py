@@ -81,6 +81,28 @@ def trigger_of(fact: Fact) -> str:
     return "purchase" if isinstance(fact, PurchaseFacts) else f"event:{fact.type}"
 
 
+def compile_definition(definition: Mapping[str, Any], version: int) -> CompiledRule:
+    """Return the rule of a stored definition: its body, and under ``campaign`` what is around it.
+
+    ``campaign`` is None or ``{code, starts_at, ends_at, budget_points}`` with instants in
+    ISO form.
+    """
+    around = definition.get("campaign")
+    campaign = None
+    if around is not None:
+        campaign = Campaign(
+            around["code"],
+            _instant(around.get("starts_at")),
+            _instant(around.get("ends_at")),
+            around.get("budget_points"),
+        )
+    return compile_rule(definition, version=version, campaign=campaign)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
 def compile_rule(
     body: Mapping[str, Any], *, version: int, campaign: Campaign | None = None
 ) -> CompiledRule:
@@ -92,7 +114,7 @@ def compile_rule(
     return CompiledRule(
         code=body["code"],
         version=version,
-        name=body.get("name") or body["code"],
+        name=_name(body),
         campaign=campaign,
         trigger=body["trigger"],
         priority=body.get("priority", 0),
@@ -105,6 +127,12 @@ def compile_rule(
         minimum=minimum_net(when) if when else None,
         coupons=coupons_named(when) if when else frozenset(),
     )
+
+
+def _name(body: Mapping[str, Any]) -> str:
+    """Return the name in the program's own language, which stands first, else the code."""
+    name = body.get("name") or body["code"]
+    return str(next(iter(name.values()))) if isinstance(name, Mapping) else str(name)
 
 
 def _limit(body: Mapping[str, Any]) -> Limit:

@@ -30,7 +30,7 @@ CURRENCIES: Final[frozenset[str]] = frozenset(_CODES.split())
 # Purchases have at most 12 digits of price and quantity each: 60 digits never round.
 _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_UP)
 _UNITS: Final[tuple[Decimal, ...]] = tuple(Decimal(1).scaleb(-digits) for digits in range(5))
-_ZERO: Final = Decimal(0)
+ZERO: Final = Decimal(0)
 
 
 def minor_digits(currency: str) -> int:
@@ -41,7 +41,7 @@ def minor_digits(currency: str) -> int:
 def line_net(quantity: Decimal, unit_price: Decimal, discount: Decimal, digits: int) -> Decimal:
     """Return what was paid for a line, rounded half up to ``digits`` places, never below zero."""
     exact = _EXACT.subtract(_EXACT.multiply(quantity, unit_price), discount)
-    return _EXACT.quantize(max(exact, _ZERO), _UNITS[digits])
+    return _EXACT.quantize(max(exact, ZERO), _UNITS[digits])
 
 
 def wire(amount: Decimal, digits: int) -> str:

@@ -1,0 +1,92 @@
+"""A document as plain JSON, and as the YAML text that reads back to the same document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from io import StringIO
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ruamel.yaml import YAML
+
+from loyalty_site.lib.money import plain
+
+from .document import CampaignSection, ProgramDocument, RuleSection
+
+
+def canonical(document: ProgramDocument) -> dict[str, Any]:
+    """Return the document as JSON with every default filled, by the keys of the file.
+
+    Money is text; instants carry the offset of the program's time zone.
+    """
+    plain_document: dict[str, Any] = _plain(document, document.program.zone)
+    return plain_document
+
+
+def _plain(value: Any, zone: ZoneInfo) -> Any:
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name), zone) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each, zone) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each, zone) for each in value]
+    if isinstance(value, datetime):
+        return value.astimezone(zone).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return plain(value)
+    return value
+
+
+def definition(rule: RuleSection, campaign: CampaignSection | None = None) -> dict[str, Any]:
+    """Return what a rule version stores: the rule, and its campaign's window and budget."""
+    utc = ZoneInfo("UTC")
+    body: dict[str, Any] = _plain(rule, utc)
+    body["campaign"] = campaign and {
+        "code": campaign.code,
+        "starts_at": _plain(campaign.starts_at, utc),
+        "ends_at": _plain(campaign.ends_at, utc),
+        "budget_points": campaign.budget_points,
+    }
+    return body
+
+
+def live_definitions(document: ProgramDocument) -> list[dict[str, Any]]:
+    """Return the definitions that can give points, in the order of the file.
+
+    Standing rules come first, then those of the active campaigns.
+    """
+    return [
+        *(definition(rule) for rule in document.rules),
+        *(
+            definition(rule, campaign)
+            for campaign in document.campaigns
+            if campaign.status == "active"
+            for rule in campaign.rules
+        ),
+    ]
+
+
+def dump(program: Mapping[str, Any]) -> str:
+    """Return a canonical program as YAML, without the keys that hold nothing."""
+    yaml = YAML(typ="rt", pure=True)
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.width = 100
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    text = StringIO()
+    yaml.dump(_without_empty(program), text)
+    return text.getvalue()
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        kept = {key: _without_empty(each) for key, each in value.items()}
+        return {key: each for key, each in kept.items() if each not in (None, [], {})}
+    if isinstance(value, list | tuple):
+        return [_without_empty(each) for each in value]
+    return value

@@ -1,0 +1,112 @@
+"""Reads the embedded tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from .document import (
+    MEMBER_STATUSES,
+    CaseEvent,
+    CaseLine,
+    CaseMember,
+    CasePurchase,
+    CaseSection,
+    Expectation,
+)
+from .reader import INTEGER_MAX, Reader
+
+# Keys of ``expect`` that are no currency; ``points`` may be both, it is the main currency.
+EXPECT_KEYS: Final = ("awards", "tier", "currencies")
+
+
+def read(reader: Reader, zone: ZoneInfo) -> CaseSection:
+    """Return one test: one fact of one member, and what it should give."""
+    section = CaseSection(
+        name=reader.text("name"),
+        at=reader.moment("at", zone),
+        member=reader.section("member", lambda inner: _member(inner, zone)) or CaseMember(),
+        purchase=reader.section("purchase", _purchase),
+        event=reader.section("event", _event),
+        expect=reader.section("expect", _expectation) or Expectation(),
+    )
+    if (section.purchase is None) == (section.event is None):
+        reader.refuse("purchase", "either a purchase or an event")
+    if section.expect == Expectation():
+        reader.refuse("expect", "at least one of points, awards, tier or a currency")
+    return section
+
+
+def _member(reader: Reader, zone: ZoneInfo) -> CaseMember:
+    return CaseMember(
+        tier=reader.optional_text("tier"),
+        status=reader.choice("status", MEMBER_STATUSES, default="active"),
+        birth_date=reader.date("birth_date"),
+        locale=reader.optional_text("locale"),
+        source_channel=reader.optional_text("source_channel"),
+        segments=reader.texts("segments"),
+        enrolled_at=reader.moment("enrolled_at", zone),
+    )
+
+
+def _purchase(reader: Reader) -> CasePurchase:
+    lines = []
+    for number, each in enumerate(reader.readers("lines"), start=1):
+        lines.append(_line(each, str(number)))
+        each.close()
+    if not lines:
+        reader.refuse("lines", "a list of at least one line")
+    ids = [line.line_id for line in lines]
+    if len(set(ids)) != len(ids):
+        reader.refuse("lines", "each line_id once")
+    return CasePurchase(
+        lines=tuple(lines),
+        store=reader.optional_text("store"),
+        channel=reader.optional_text("channel"),
+        cashier=reader.optional_text("cashier"),
+        device=reader.optional_text("device"),
+        coupons=reader.texts("coupons"),
+    )
+
+
+def _line(reader: Reader, line_id: str) -> CaseLine:
+    return CaseLine(
+        line_id=reader.text("line_id", default=line_id),
+        sku=reader.optional_text("sku"),
+        name=reader.optional_text("name"),
+        category=reader.optional_text("category"),
+        brand=reader.optional_text("brand"),
+        quantity=reader.decimal("quantity", above=Decimal(0), places=3, default=Decimal(1)),
+        unit_price=reader.decimal("unit_price"),
+        discount=reader.decimal("discount", default=Decimal(0)),
+        tax=reader.decimal("tax", default=Decimal(0)),
+        tags=reader.texts("tags"),
+    )
+
+
+def _event(reader: Reader) -> CaseEvent:
+    payload = reader.raw("payload")
+    if payload is not None and not isinstance(payload, Mapping):
+        reader.refuse("payload", "a mapping")
+        payload = None
+    return CaseEvent(type=reader.text("type"), payload=payload or {})
+
+
+def _expectation(reader: Reader) -> Expectation:
+    points = reader.optional_integer("points")
+    tier = reader.optional_text("tier")
+    awards = _counts(reader, "awards")
+    currencies = _counts(reader, "currencies")
+    # Any other key is a currency: ``expect: {points: 20, status: 10}``.
+    currencies |= {key: reader.integer(key, most=INTEGER_MAX) for key in reader.rest()}
+    return Expectation(points=points, currencies=currencies, awards=awards, tier=tier)
+
+
+def _counts(reader: Reader, key: str) -> dict[str, int]:
+    value: Any = reader.raw(key)
+    if value is None:
+        return {}
+    inner = Reader(value, reader.at(key), reader.problems)
+    return {name: inner.integer(name, most=INTEGER_MAX) for name in inner.rest()}

@@ -1,0 +1,166 @@
+"""Checks across sections: codes are unique, and what is named exists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .document import CaseSection, ProgramDocument, RuleSection
+from .reader import Problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The codes that the file declares."""
+
+    currencies: frozenset[str]
+    tiers: frozenset[str]
+    segments: frozenset[str]
+    rules: frozenset[str]
+
+
+def check(document: ProgramDocument, problems: Problems) -> None:
+    """Add a problem for every code that is declared twice or named without being declared."""
+    placed = list(_placed_rules(document))
+    ladder = document.tiers.ladder if document.tiers else ()
+    names = _Names(
+        currencies=frozenset(each.code for each in document.points),
+        tiers=frozenset(rung.code for rung in ladder),
+        segments=frozenset(each.code for each in document.segments),
+        rules=frozenset(rule.code for _, rule in placed),
+    )
+    _check_codes(document, placed, problems)
+    _check_currencies(document, problems)
+    for path, rule in placed:
+        _check_rule(path, rule, names, problems)
+    for index, segment in enumerate(document.segments):
+        _check_condition(f"segments[{index}].where", segment.where, names, problems)
+    _check_rewards(document, names, problems)
+    for index, case in enumerate(document.tests):
+        _check_case(f"tests[{index}]", case, document, names, problems)
+
+
+def _placed_rules(document: ProgramDocument) -> Iterator[tuple[str, RuleSection]]:
+    for index, rule in enumerate(document.rules):
+        yield f"rules[{index}]", rule
+    for outer, campaign in enumerate(document.campaigns):
+        for index, rule in enumerate(campaign.rules):
+            yield f"campaigns[{outer}].rules[{index}]", rule
+
+
+def _check_codes(
+    document: ProgramDocument, placed: Iterable[tuple[str, RuleSection]], problems: Problems
+) -> None:
+    ladder = document.tiers.ladder if document.tiers else ()
+    lists: list[tuple[str, Iterable[Any], Callable[[Any], str]]] = [
+        ("points", document.points, _code),
+        ("tiers.ladder", ladder, _code),
+        ("campaigns", document.campaigns, _code),
+        ("segments", document.segments, _code),
+        ("rewards", document.rewards, _code),
+        ("tests", document.tests, lambda each: str(each.name)),
+    ]
+    for path, sections, key in lists:
+        named = [(f"{path}[{index}]", key(each)) for index, each in enumerate(sections)]
+        _check_unique(named, "name" if path == "tests" else "code", problems)
+    _check_unique([(path, rule.code) for path, rule in placed], "code", problems)
+
+
+def _code(section: Any) -> str:
+    return str(section.code)
+
+
+def _check_unique(named: list[tuple[str, str]], key: str, problems: Problems) -> None:
+    first = Counter(name for _, name in named)
+    seen: set[str] = set()
+    for path, name in named:
+        if first[name] > 1 and name in seen:
+            problems.add(f"{path}.{key}", f"each {key} once, {name} is there before")
+        seen.add(name)
+
+
+def _check_currencies(document: ProgramDocument, problems: Problems) -> None:
+    kinds = {each.code: each.kind for each in document.points}
+    if "redeemable" not in kinds.values():
+        problems.add("points", "at least one currency of kind redeemable")
+    if document.tiers is None:
+        return
+    graded = document.tiers.policy.currency
+    if kinds.get(graded) != "qualifying":
+        # Spending points must never cost anybody the tier.
+        problems.add("tiers.policy.currency", "a currency of kind qualifying")
+
+
+def _check_rule(path: str, rule: RuleSection, names: _Names, problems: Problems) -> None:
+    for index, effect in enumerate(rule.effects):
+        place = f"{path}.effects[{index}].currency"
+        _expect(effect["currency"], names.currencies, place, problems)
+    for key, tree in (("when", rule.when), ("lines", rule.lines)):
+        if tree is not None:
+            _check_condition(f"{path}.{key}", tree, names, problems)
+
+
+def _check_condition(path: str, tree: Mapping[str, Any], names: _Names, problems: Problems) -> None:
+    for place, leaf in _leaves(path, tree):
+        declared = {"member.tier": names.tiers, "member.segment": names.segments}.get(leaf["attr"])
+        if declared is None or leaf["op"] == "exists":
+            continue
+        value = leaf["value"]
+        for each in [value] if isinstance(value, str) else value:
+            _expect(each, declared, f"{place}.value", problems)
+
+
+def _leaves(path: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for kind in ("all", "any"):
+        for index, each in enumerate(tree.get(kind, ())):
+            yield from _leaves(f"{path}.{kind}[{index}]", each)
+    if "not" in tree:
+        yield from _leaves(f"{path}.not", tree["not"])
+    if "attr" in tree:
+        yield path, tree
+
+
+def _check_rewards(document: ProgramDocument, names: _Names, problems: Problems) -> None:
+    for index, reward in enumerate(document.rewards):
+        for place, tier in enumerate(reward.tiers):
+            _expect(tier, names.tiers, f"rewards[{index}].tiers[{place}]", problems)
+        if reward.segment is not None:
+            _expect(reward.segment, names.segments, f"rewards[{index}].segment", problems)
+
+
+def _check_case(
+    path: str, case: CaseSection, document: ProgramDocument, names: _Names, problems: Problems
+) -> None:
+    if case.at is None and _depends_on_moment(document):
+        problems.add(f"{path}.at", "a moment, since a rule has a window or asks for the moment")
+    if case.member.tier is not None:
+        _expect(case.member.tier, names.tiers, f"{path}.member.tier", problems)
+    if case.expect.tier is not None:
+        _expect(case.expect.tier, names.tiers, f"{path}.expect.tier", problems)
+    for segment in case.member.segments:
+        _expect(segment, names.segments, f"{path}.member.segments", problems)
+    for currency in case.expect.currencies:
+        _expect(currency, names.currencies, f"{path}.expect.{currency}", problems)
+    for rule in case.expect.awards:
+        _expect(rule, names.rules, f"{path}.expect.awards.{rule}", problems)
+
+
+def _depends_on_moment(document: ProgramDocument) -> bool:
+    if any(each.starts_at or each.ends_at for each in document.campaigns):
+        return True
+    trees = [
+        tree
+        for _, rule in _placed_rules(document)
+        for tree in (rule.when, rule.lines)
+        if tree is not None
+    ]
+    leaves = (leaf for tree in trees for _, leaf in _leaves("", tree))
+    return any(leaf["attr"].startswith("moment.") for leaf in leaves)
+
+
+def _expect(value: object, declared: frozenset[str], path: str, problems: Problems) -> None:
+    if value not in declared:
+        known = ", ".join(sorted(declared)) or "nothing, since none is declared"
+        problems.add(path, f"one of {known}")

@@ -1,0 +1,323 @@
+"""A program as a file says it: typed, complete, with every default filled.
+
+Field names are the keys of the file. Instants are in UTC; texts by language are mappings with
+the program's own language where the file gave a plain text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from members import grading, lots
+
+Localized = Mapping[str, str]
+
+REWARD_KINDS: Final = (
+    "physical",
+    "service",
+    "discount_fixed",
+    "discount_percent",
+    "free_item",
+    "free_shipping",
+    "cashback",
+    "gift_card",
+    "donation",
+    "ticket",
+    "badge",
+)
+CAMPAIGN_STATUSES: Final = ("draft", "scheduled", "active", "paused", "ended", "archived")
+MEMBER_STATUSES: Final = ("active", "suspended")
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSection:
+    """The program itself; ``claim_days`` is how long a purchase can be claimed."""
+
+    code: str
+    name: str
+    currency: str
+    timezone: str
+    locale: str
+    languages: tuple[str, ...]
+    claim_days: int
+    effective_from: datetime | None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the program's time zone."""
+        return ZoneInfo(self.timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpirySection:
+    """How long points last; see ``lots.ExpiryPolicy``. ``month_day`` is ``MM-DD``.
+
+    A figure that the model does not use is None.
+    """
+
+    model: str = "never"
+    years: int | None = None
+    months: int | None = None
+    days: int | None = None
+    round_to: str | None = None
+    month_day: str | None = None
+    minimum_months: int | None = None
+
+    def policy(self) -> lots.ExpiryPolicy:
+        """Return the policy with which lots are dated."""
+        month_day = None
+        if self.month_day is not None:
+            month, day = self.month_day.split("-")
+            month_day = (int(month), int(day))
+        return lots.ExpiryPolicy(
+            model=self.model,  # type: ignore[arg-type]  # the reader let only models through
+            years=self.years or 0,
+            months=self.months or 0,
+            days=self.days or 0,
+            round_to=self.round_to or "none",  # type: ignore[arg-type]  # as above
+            month_day=month_day,
+            minimum_months=self.minimum_months or 0,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnsSection:
+    """What a return does when the points are gone; ``limit`` of debt, None for no limit."""
+
+    policy: str = "into_debt"
+    limit: int | None = None
+    grace_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class PointsSection:
+    """A point currency; ``value`` is the money that one point stands for."""
+
+    code: str
+    kind: str
+    names: Mapping[str, Mapping[str, str]]
+    value: Decimal | None
+    expiry: ExpirySection
+    pending_days: int
+    returns: ReturnsSection
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSection:
+    """The window in which qualifying points count."""
+
+    model: str
+    months: int
+
+
+@dataclass(frozen=True, slots=True)
+class TierPolicySection:
+    """How tiers are reached, kept and lost."""
+
+    currency: str
+    window: WindowSection
+    downgrade: str
+    grace_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class RungSection:
+    """One tier of the ladder."""
+
+    code: str
+    name: Localized
+    threshold: int
+    benefits: tuple[Localized, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TiersSection:
+    """The ladder and its policy."""
+
+    policy: TierPolicySection
+    ladder: tuple[RungSection, ...]
+
+    def grading(self, zone: ZoneInfo) -> grading.Grading:
+        """Return the rules by which members are graded."""
+        rungs = tuple(grading.Rung(rung.code, rung.threshold) for rung in self.ladder)
+        return grading.Grading(
+            grading.Ladder(rungs),
+            grading.Policy(
+                self.policy.window.months,
+                self.policy.downgrade,  # type: ignore[arg-type]  # the reader let only these through
+                self.policy.grace_days,
+            ),
+            zone,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSection:
+    """A rule; ``when``, ``lines``, ``effects`` and ``limits`` are its validated JSON."""
+
+    code: str
+    name: Localized
+    trigger: str
+    priority: int
+    when: Mapping[str, Any] | None
+    lines: Mapping[str, Any] | None
+    effects: tuple[Mapping[str, Any], ...]
+    limits: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSection:
+    """A campaign with its promotions; ``starts_at`` inclusive, ``ends_at`` exclusive."""
+
+    code: str
+    name: Localized
+    description: Localized
+    starts_at: datetime | None
+    ends_at: datetime | None
+    budget_points: int | None
+    status: str
+    rules: tuple[RuleSection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSection:
+    """A segment; ``where`` is a condition over the member."""
+
+    code: str
+    name: Localized
+    where: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RewardLimitSection:
+    """At most ``uses`` redemptions per member and program-local period."""
+
+    per: str
+    period: str
+    uses: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherSection:
+    """The voucher that a redemption gives; ``valid_days`` None never ends."""
+
+    valid_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RewardSection:
+    """What points buy; ``value`` is money, for ``discount_percent`` a percentage."""
+
+    code: str
+    kind: str
+    name: Localized
+    description: Localized
+    points_price: int
+    stock: int | None
+    tiers: tuple[str, ...]
+    segment: str | None
+    limit: RewardLimitSection | None
+    voucher: VoucherSection | None
+    redeemable_from: datetime | None
+    redeemable_to: datetime | None
+    value: Decimal | None
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMember:
+    """The member of an embedded test, with an empty history."""
+
+    tier: str | None = None
+    status: str = "active"
+    birth_date: date | None = None
+    locale: str | None = None
+    source_channel: str | None = None
+    segments: tuple[str, ...] = ()
+    enrolled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseLine:
+    """One line of a test's purchase."""
+
+    line_id: str
+    sku: str | None
+    name: str | None
+    category: str | None
+    brand: str | None
+    quantity: Decimal
+    unit_price: Decimal
+    discount: Decimal
+    tax: Decimal
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CasePurchase:
+    """The purchase of a test."""
+
+    lines: tuple[CaseLine, ...]
+    store: str | None
+    channel: str | None
+    cashier: str | None
+    device: str | None
+    coupons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvent:
+    """The event of a test."""
+
+    type: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a test expects; only what it names is compared.
+
+    ``points`` are of the program's first redeemable currency, ``currencies`` by code,
+    ``awards`` by rule code, ``tier`` is the one after the fact.
+    """
+
+    points: int | None = None
+    currencies: Mapping[str, int] = field(default_factory=dict)
+    awards: Mapping[str, int] = field(default_factory=dict)
+    tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSection:
+    """An embedded test: one fact of one member, and what it should give."""
+
+    name: str
+    at: datetime | None
+    member: CaseMember
+    purchase: CasePurchase | None
+    event: CaseEvent | None
+    expect: Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramDocument:
+    """A whole program."""
+
+    program: ProgramSection
+    points: tuple[PointsSection, ...]
+    tiers: TiersSection | None
+    rules: tuple[RuleSection, ...]
+    campaigns: tuple[CampaignSection, ...]
+    segments: tuple[SegmentSection, ...]
+    rewards: tuple[RewardSection, ...]
+    tests: tuple[CaseSection, ...]
+
+    @property
+    def default_currency(self) -> str:
+        """Return the code of the first redeemable currency, of which answers speak."""
+        return next(each.code for each in self.points if each.kind == "redeemable")

@@ -1,0 +1,167 @@
+"""Runs the tests that a program file carries, through the evaluator that posts purchases."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from campaigns.earning.evaluate import evaluate
+from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
+from campaigns.earning.results import Evaluation
+from campaigns.earning.rules import CompiledRule, compile_definition
+from loyalty_site.lib import money
+from members import grading
+
+from .canonical import live_definitions
+from .document import CaseLine, CasePurchase, CaseSection, ProgramDocument
+
+# The moment of a test without one, in a program none of whose rules asks for the moment.
+_ANY_MOMENT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure that is not what the test expects."""
+
+    what: str
+    expected: int | str
+    actual: int | str | None
+
+    def __str__(self) -> str:
+        return f"{self.what}: expected {self.expected}, got {self.actual}"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOutcome:
+    """How one test ended; ``report`` tells what differed and why each point was given."""
+
+    name: str
+    differences: tuple[Difference, ...]
+    evaluation: Evaluation
+
+    @property
+    def passed(self) -> bool:
+        """Return whether everything that the test names was as expected."""
+        return not self.differences
+
+    @property
+    def report(self) -> str:
+        """Return lines for a person: the verdict, then the differences and the trace."""
+        if self.passed:
+            return f"ok    {self.name}"
+        lines = [f"FAIL  {self.name}", *(f"        {each}" for each in self.differences)]
+        lines += [
+            f"        {award.points:>6} {award.currency:<10} {award.rule_code}: {award.text}"
+            for award in self.evaluation.awards
+        ]
+        lines += [
+            f"             - {each.rule_code or each.coupon}: {each.reason}, {each.text}"
+            for each in self.evaluation.not_applied
+        ]
+        return "\n".join(lines)
+
+
+def run_tests(document: ProgramDocument) -> list[CaseOutcome]:
+    """Return the outcome of every embedded test, each from an empty history."""
+    rules = [compile_definition(each, 1) for each in live_definitions(document)]
+    return [_run(case, document, rules) for case in document.tests]
+
+
+def _run(case: CaseSection, document: ProgramDocument, rules: list[CompiledRule]) -> CaseOutcome:
+    at = case.at or document.program.effective_from or _ANY_MOMENT
+    tier = case.member.tier or (document.tiers.ladder[0].code if document.tiers else None)
+    member = MemberFacts(
+        id="test",
+        status=case.member.status,
+        tier=tier,
+        enrolled_at=case.member.enrolled_at or at,
+        birth_date=case.member.birth_date,
+        locale=case.member.locale,
+        source_channel=case.member.source_channel,
+        segments=frozenset(case.member.segments),
+    )
+    evaluation = evaluate(rules, _fact(case, document, at), member, {})
+    return CaseOutcome(case.name, _differences(case, document, evaluation, at, tier), evaluation)
+
+
+def _fact(case: CaseSection, document: ProgramDocument, at: datetime) -> PurchaseFacts | EventFacts:
+    local = at.astimezone(document.program.zone)
+    if case.event is not None:
+        return EventFacts(case.event.type, at, local, case.event.payload)
+    assert case.purchase is not None
+    return _purchase(case.purchase, document.program.currency, at, local)
+
+
+def _purchase(
+    purchase: CasePurchase, currency: str, at: datetime, local: datetime
+) -> PurchaseFacts:
+    digits = money.minor_digits(currency)
+    lines = tuple(_line(line, place, digits) for place, line in enumerate(purchase.lines))
+    return PurchaseFacts(
+        source="test",
+        occurred_at=at,
+        local=local,
+        currency=currency,
+        lines=lines,
+        net=sum((line.net for line in lines), money.ZERO),
+        store=purchase.store,
+        channel=purchase.channel,
+        cashier=purchase.cashier,
+        device=purchase.device,
+        coupons=purchase.coupons,
+    )
+
+
+def _line(line: CaseLine, place: int, digits: int) -> LineFacts:
+    return LineFacts(
+        line_id=line.line_id,
+        position=place,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        net=money.line_net(line.quantity, line.unit_price, line.discount, digits),
+        sku=line.sku,
+        name=line.name,
+        category=line.category,
+        brand=line.brand,
+        discount=line.discount,
+        tax=line.tax,
+        tags=line.tags,
+    )
+
+
+def _differences(
+    case: CaseSection,
+    document: ProgramDocument,
+    evaluation: Evaluation,
+    at: datetime,
+    tier: str | None,
+) -> tuple[Difference, ...]:
+    expect = case.expect
+    by_rule: Counter[str] = Counter()
+    for award in evaluation.awards:
+        by_rule[award.rule_code] += award.points
+    compared: list[tuple[str, int | str | None, int | str | None]] = [
+        ("points", expect.points, evaluation.points(document.default_currency)),
+        *((code, figure, evaluation.points(code)) for code, figure in expect.currencies.items()),
+        *((f"awards.{code}", figure, by_rule[code]) for code, figure in expect.awards.items()),
+    ]
+    if expect.tier is not None:
+        compared.append(("tier", expect.tier, _tier_after(document, evaluation, at, tier)))
+    return tuple(
+        Difference(what, expected, actual)
+        for what, expected, actual in compared
+        if expected is not None and expected != actual
+    )
+
+
+def _tier_after(
+    document: ProgramDocument, evaluation: Evaluation, at: datetime, tier: str | None
+) -> str | None:
+    """Return the tier that the fact leads to, for a member who has gained nothing before."""
+    if document.tiers is None or tier is None:
+        return None
+    rules = document.tiers.grading(document.program.zone)
+    before = grading.Standing(tier, at - timedelta(microseconds=1), None)
+    gains = [grading.Gain(at, evaluation.points(document.tiers.policy.currency))]
+    return grading.regrade(rules, [before], gains, at, at)[-1].tier

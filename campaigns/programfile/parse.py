@@ -1,0 +1,362 @@
+"""Program file text to a typed document, or every mistake in it with its path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from loyalty_site.lib import calendars
+from loyalty_site.lib.money import CURRENCIES
+
+from . import cases, crosscheck, nodes, rule_sections
+from .document import (
+    CAMPAIGN_STATUSES,
+    REWARD_KINDS,
+    CampaignSection,
+    ExpirySection,
+    Localized,
+    PointsSection,
+    ProgramDocument,
+    ProgramSection,
+    ReturnsSection,
+    RewardLimitSection,
+    RewardSection,
+    RungSection,
+    SegmentSection,
+    TierPolicySection,
+    TiersSection,
+    VoucherSection,
+    WindowSection,
+)
+from .problems import ProgramFileError
+from .reader import Problems, Reader
+
+Section = TypeVar("Section")
+
+_MONTH_DAY: Final = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+_MONTHS_MAX: Final = 1200
+_DAYS_MAX: Final = 36_500
+
+
+def parse(text: str) -> ProgramDocument:
+    """Return the program that a YAML 1.2 text describes, with defaults filled.
+
+    :raises ProgramFileError: something in it is not what a program can have; the error
+        holds every mistake, each with path, line and what was expected.
+    """
+    tree = nodes.read(text)
+    problems = Problems(tree.lines, tree.problems)
+    if tree.value is None and problems.found:
+        raise ProgramFileError(problems.found)
+    return _checked(tree.value, problems)
+
+
+def from_canonical(value: Mapping[str, Any]) -> ProgramDocument:
+    """Return the document of what ``canonical`` gave, for example as it was stored.
+
+    :raises ProgramFileError: the stored program is not valid.
+    """
+    return _checked(value, Problems({}))
+
+
+def _checked(value: object, problems: Problems) -> ProgramDocument:
+    document = _document(Reader(value, "", problems))
+    if not problems.found:
+        crosscheck.check(document, problems)
+    if problems.found:
+        raise ProgramFileError(problems.found)
+    return document
+
+
+def _document(reader: Reader) -> ProgramDocument:
+    program = reader.section("program", _program)
+    if program is None:
+        reader.refuse("program", "the program with code, name, currency and timezone")
+        program = ProgramSection("", "", "", "UTC", "en", ("en",), 30, None)
+    zone, locale = program.zone, program.locale
+    document = ProgramDocument(
+        program=program,
+        points=tuple(_each(_points(each, locale), each) for each in reader.readers("points")),
+        tiers=reader.section("tiers", lambda inner: _tiers(inner, locale)),
+        rules=tuple(
+            _each(rule_sections.read(each, locale), each) for each in reader.readers("rules")
+        ),
+        campaigns=tuple(
+            _each(_campaign(each, zone, locale), each) for each in reader.readers("campaigns")
+        ),
+        segments=tuple(_each(_segment(each, locale), each) for each in reader.readers("segments")),
+        rewards=tuple(
+            _each(_reward(each, zone, locale), each) for each in reader.readers("rewards")
+        ),
+        tests=tuple(_each(cases.read(each, zone), each) for each in reader.readers("tests")),
+    )
+    reader.close()
+    return document
+
+
+def _each(section: Section, reader: Reader) -> Section:
+    reader.close()
+    return section
+
+
+def _program(reader: Reader) -> ProgramSection:
+    locale = reader.locale("locale", default="en")
+    zone = _zone(reader)
+    return ProgramSection(
+        code=reader.code(),
+        name=reader.text("name"),
+        currency=_money(reader),
+        timezone=zone.key,
+        locale=locale,
+        languages=_languages(reader, locale),
+        claim_days=reader.integer("claim_days", most=3650, default=30),
+        effective_from=reader.moment("effective_from", zone),
+    )
+
+
+def _money(reader: Reader) -> str:
+    currency = reader.text("currency")
+    if currency and currency not in CURRENCIES:
+        reader.refuse("currency", "an ISO 4217 code, such as EUR")
+    return currency
+
+
+def _zone(reader: Reader) -> ZoneInfo:
+    name = reader.text("timezone")
+    if name in available_timezones():
+        return ZoneInfo(name)
+    if name:
+        reader.refuse("timezone", "an IANA time zone, such as Europe/Lisbon")
+    return ZoneInfo("UTC")
+
+
+def _languages(reader: Reader, locale: str) -> tuple[str, ...]:
+    languages = reader.texts("languages")
+    if languages and locale not in languages:
+        reader.refuse("languages", f"a list with the program's own language {locale}")
+    return languages or (locale,)
+
+
+def _points(reader: Reader, locale: str) -> PointsSection:
+    code = reader.code()
+    if code in cases.EXPECT_KEYS:
+        reader.refuse("code", f"a code other than {', '.join(cases.EXPECT_KEYS)}")
+    return PointsSection(
+        code=code,
+        kind=reader.choice("kind", ("redeemable", "qualifying")),
+        names=_plurals(reader, locale, code),
+        value=reader.optional_decimal("value"),
+        expiry=reader.section("expiry", _expiry) or ExpirySection(),
+        pending_days=reader.integer("pending_days", most=_DAYS_MAX, default=0),
+        returns=reader.section("returns", _returns) or ReturnsSection(),
+    )
+
+
+def _plurals(reader: Reader, locale: str, code: str) -> dict[str, dict[str, str]]:
+    """Return the plural forms of CLDR by language; ``other`` is the one that all have."""
+    if not reader.has("names"):
+        reader.raw("names")
+        return {locale: {"one": code, "other": code}}
+    names = Reader(reader.raw("names"), reader.at("names"), reader.problems)
+    found = {}
+    for tag in names.rest():
+        forms = Reader(names.raw(tag), names.at(tag), reader.problems)
+        if names.is_language(tag):
+            found[tag] = _forms(forms)
+        forms.close()
+    return found
+
+
+def _forms(reader: Reader) -> dict[str, str]:
+    forms = {
+        form: reader.text(form)
+        for form in ("zero", "one", "two", "few", "many")
+        if reader.has(form)
+    }
+    return {**forms, "other": reader.text("other")}
+
+
+def _expiry(reader: Reader) -> ExpirySection:
+    model = reader.choice("model", tuple(_EXPIRY_MODELS))
+    section = _EXPIRY_MODELS[model](reader)
+    for each in fields(ExpirySection):
+        if reader.raw(each.name) is not None:
+            reader.refuse(each.name, f"no {each.name} with the model {model}")
+    return section
+
+
+def _never(_reader: Reader) -> ExpirySection:
+    return ExpirySection()
+
+
+def _inactivity(reader: Reader) -> ExpirySection:
+    return ExpirySection("inactivity", months=reader.integer("months", least=1, most=_MONTHS_MAX))
+
+
+def _fixed_date(reader: Reader) -> ExpirySection:
+    month_day = reader.text("month_day")
+    if month_day and not _MONTH_DAY.fullmatch(month_day):
+        reader.refuse("month_day", "a month and a day, such as 12-31")
+    return ExpirySection(
+        "fixed_date",
+        month_day=month_day,
+        minimum_months=reader.integer("minimum_months", most=_MONTHS_MAX, default=0),
+    )
+
+
+def _fixed_after(reader: Reader) -> ExpirySection:
+    section = ExpirySection(
+        "fixed_after",
+        years=reader.integer("years", most=100, default=0),
+        months=reader.integer("months", most=_MONTHS_MAX, default=0),
+        days=reader.integer("days", most=_DAYS_MAX, default=0),
+        round_to=reader.choice(
+            "round_to", ("none", "day_end", "month_end", "quarter_end", "year_end"), default="none"
+        ),
+    )
+    if not (section.years or section.months or section.days):
+        reader.refuse("months", "years, months or days after which points expire")
+    return section
+
+
+_EXPIRY_MODELS: Final[Mapping[str, Callable[[Reader], ExpirySection]]] = {
+    "fixed_after": _fixed_after,
+    "fixed_date": _fixed_date,
+    "inactivity": _inactivity,
+    "never": _never,
+}
+
+
+def _returns(reader: Reader) -> ReturnsSection:
+    return ReturnsSection(
+        policy=reader.choice(
+            "policy", ("only_pending", "within_balance", "into_debt"), default="into_debt"
+        ),
+        limit=reader.optional_integer("limit"),
+        grace_days=reader.integer("grace_days", most=_DAYS_MAX, default=30),
+    )
+
+
+def _tiers(reader: Reader, locale: str) -> TiersSection:
+    policy = reader.section("policy", _tier_policy)
+    if policy is None:
+        reader.refuse("policy", "the policy with currency and window")
+        policy = TierPolicySection("", WindowSection("rolling", 12), "one_step", 0)
+    ladder = tuple(_each(_rung(each, locale), each) for each in reader.readers("ladder"))
+    thresholds = [rung.threshold for rung in ladder]
+    if not thresholds or thresholds[0] != 0 or thresholds != sorted(set(thresholds)):
+        reader.refuse("ladder", "tiers with rising thresholds, the first of them 0")
+    return TiersSection(policy, ladder)
+
+
+def _tier_policy(reader: Reader) -> TierPolicySection:
+    window = reader.section("window", _window)
+    if window is None:
+        reader.refuse("window", "a window, such as {model: rolling, months: 12}")
+        window = WindowSection("rolling", 12)
+    return TierPolicySection(
+        currency=reader.code("currency"),
+        window=window,
+        downgrade=reader.choice("downgrade", ("none", "one_step", "recompute"), default="one_step"),
+        grace_days=reader.integer("grace_days", most=_DAYS_MAX, default=0),
+    )
+
+
+def _window(reader: Reader) -> WindowSection:
+    return WindowSection(
+        model=reader.choice("model", ("rolling",), default="rolling"),
+        months=reader.integer("months", least=1, most=120),
+    )
+
+
+def _rung(reader: Reader, locale: str) -> RungSection:
+    return RungSection(
+        code=reader.code(),
+        name=reader.localized("name", locale),
+        threshold=reader.integer("threshold"),
+        benefits=_benefits(reader, locale),
+    )
+
+
+def _benefits(reader: Reader, locale: str) -> tuple[Localized, ...]:
+    return tuple(
+        Reader({"text": value}, path, reader.problems).localized("text", locale)
+        for path, value in reader.items("benefits")
+    )
+
+
+def _campaign(reader: Reader, zone: ZoneInfo, locale: str) -> CampaignSection:
+    section = CampaignSection(
+        code=reader.code(),
+        name=reader.localized("name", locale),
+        description=reader.localized("description", locale, required=False),
+        starts_at=reader.moment("starts_at", zone),
+        ends_at=reader.moment("ends_at", zone),
+        budget_points=reader.optional_integer("budget_points"),
+        status=reader.choice("status", CAMPAIGN_STATUSES, default="draft"),
+        rules=tuple(
+            _each(rule_sections.read(each, locale), each) for each in reader.readers("rules")
+        ),
+    )
+    if section.starts_at and section.ends_at and section.ends_at <= section.starts_at:
+        reader.refuse("ends_at", "a moment after starts_at")
+    return section
+
+
+def _segment(reader: Reader, locale: str) -> SegmentSection:
+    return SegmentSection(
+        code=reader.code(),
+        name=reader.localized("name", locale),
+        where=rule_sections.condition(reader, "where", {"member"}, required=True) or {},
+    )
+
+
+def _reward(reader: Reader, zone: ZoneInfo, locale: str) -> RewardSection:
+    kind = reader.choice("kind", REWARD_KINDS)
+    section = RewardSection(
+        code=reader.code(),
+        kind=kind,
+        name=reader.localized("name", locale),
+        description=reader.localized("description", locale, required=False),
+        points_price=reader.integer("points_price", least=1),
+        stock=reader.optional_integer("stock"),
+        tiers=reader.texts("tiers"),
+        segment=reader.optional_text("segment"),
+        limit=reader.section("limit", _reward_limit),
+        voucher=reader.section("voucher", _voucher),
+        redeemable_from=reader.moment("redeemable_from", zone),
+        redeemable_to=reader.moment("redeemable_to", zone),
+        value=reader.optional_decimal("value"),
+        cost=reader.optional_decimal("cost"),
+    )
+    if kind == "discount_percent" and section.value is not None and section.value > Decimal(100):
+        reader.refuse("value", "a percentage of at most 100")
+    if _ends_before(section):
+        reader.refuse("redeemable_to", "a moment after redeemable_from")
+    return section
+
+
+def _ends_before(section: RewardSection) -> bool:
+    start, end = section.redeemable_from, section.redeemable_to
+    return start is not None and end is not None and end <= start
+
+
+def _reward_limit(reader: Reader) -> RewardLimitSection:
+    return RewardLimitSection(
+        per=reader.choice("per", ("member",), default="member"),
+        period=reader.choice("period", calendars.PERIODS),
+        uses=reader.integer("uses", least=1),
+    )
+
+
+def _voucher(reader: Reader) -> VoucherSection:
+    valid_days = None
+    if reader.has("valid_days"):
+        valid_days = reader.integer("valid_days", least=1, most=_DAYS_MAX)
+    else:
+        reader.raw("valid_days")
+    return VoucherSection(valid_days)

@@ -1,0 +1,115 @@
+"""Reads rules: trigger, conditions, effects and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from campaigns.earning import conditions, effects
+from loyalty_site.lib import calendars
+from loyalty_site.lib.money import plain
+
+from .document import RuleSection
+from .reader import Reader
+
+LIMIT_SUBJECTS: Final = ("member", "store", "device", "program")
+_EVENT: Final = "event:"
+_PURCHASE_SCOPES: Final = frozenset({"member", "purchase", "moment"})
+_EVENT_SCOPES: Final = frozenset({"member", "event", "moment"})
+_LINE_SCOPES: Final = frozenset({"line", "member", "purchase", "moment"})
+
+
+def read(reader: Reader, locale: str) -> RuleSection:
+    """Return one rule; a rule without a name bears its code."""
+    code = reader.code()
+    trigger = _trigger(reader)
+    on_event = trigger.startswith(_EVENT)
+    section = RuleSection(
+        code=code,
+        name=reader.localized("name", locale, required=False) or {locale: code},
+        trigger=trigger,
+        priority=reader.integer("priority", most=1_000_000, default=0),
+        when=condition(reader, "when", _EVENT_SCOPES if on_event else _PURCHASE_SCOPES),
+        lines=condition(reader, "lines", _LINE_SCOPES),
+        effects=_effects(reader, on_event),
+        limits=_limits(reader, on_event),
+    )
+    if on_event and section.lines:
+        reader.refuse("lines", "no lines: an event has none")
+    return section
+
+
+def _trigger(reader: Reader) -> str:
+    expected = "purchase, or event:<type> such as event:newsletter"
+    value = reader.raw("trigger", required=True, expected=expected)
+    if value is None:
+        return "purchase"
+    is_event = isinstance(value, str) and value.startswith(_EVENT) and len(value) > len(_EVENT)
+    if value != "purchase" and not is_event:
+        reader.refuse("trigger", expected)
+        return "purchase"
+    return str(value)
+
+
+def condition(
+    reader: Reader, key: str, scopes: Collection[str], *, required: bool = False
+) -> Mapping[str, Any] | None:
+    """Return a validated condition tree, None when it is missing or wrong."""
+    tree = reader.raw(key, required=required, expected="a condition")
+    if tree is None:
+        return None
+    mistakes = conditions.validate(tree, scopes, reader.at(key))
+    for path, expected in mistakes:
+        reader.problems.add(path, expected)
+    return None if mistakes else tree
+
+
+def _effects(reader: Reader, on_event: bool) -> tuple[Mapping[str, Any], ...]:
+    found = []
+    for effect in reader.readers("effects"):
+        kind = effect.choice("kind", tuple(effects.COMPILERS))
+        if on_event and kind not in effects.EVENT_EFFECTS:
+            effect.refuse("kind", f"one of {', '.join(sorted(effects.EVENT_EFFECTS))} for an event")
+        found.append({"kind": kind, "currency": effect.code("currency"), **_figures(effect, kind)})
+        effect.close()
+    if not found:
+        reader.refuse("effects", "a list of at least one effect")
+    return tuple(found)
+
+
+def _figures(reader: Reader, kind: str) -> dict[str, Any]:
+    if kind == "earn_rate":
+        return {
+            "points": reader.integer("points", least=1),
+            "per": _amount(reader.decimal("per", above=Decimal(0))),
+            "basis": reader.choice("basis", ("net",), default="net"),
+            "rounding": reader.choice("rounding", ("floor",), default="floor"),
+        }
+    if kind == "earn_fixed":
+        return {"points": reader.integer("points", least=1)}
+    return {"factor": plain(reader.decimal("factor", above=Decimal(1), most=Decimal(1000)))}
+
+
+def _amount(amount: Decimal) -> str:
+    """Return an amount with the two places that most money has, more where it was given more."""
+    text = plain(amount)
+    whole, _, part = text.partition(".")
+    return f"{whole}.{part:0<2}"
+
+
+def _limits(reader: Reader, on_event: bool) -> tuple[Mapping[str, Any], ...]:
+    subjects = ("member", "program") if on_event else LIMIT_SUBJECTS
+    found = []
+    for limit in reader.readers("limits"):
+        body = {
+            "per": limit.choice("per", subjects),
+            "period": limit.choice("period", calendars.PERIODS),
+            "points": limit.optional_integer("points", least=1),
+            "uses": limit.optional_integer("uses", least=1),
+        }
+        if body["points"] is None and body["uses"] is None:
+            limit.refuse("points", "points, uses or both")
+        found.append(body)
+        limit.close()
+    return tuple(found)
