@@ -88,9 +88,13 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class DueRedemption:
-    """A simulated redemption; ``cancelled_at`` is None unless it is called off."""
+    """A simulated redemption; ``cancelled_at`` is None unless it is called off.
+
+    ``external_id`` says that it is simulated, and is the same in every run.
+    """
 
     household: int
+    external_id: str
     reward: str
     points: int
     occurred_at: datetime
@@ -165,6 +169,7 @@ def _redemption(visit: Visit, offer: Offer) -> DueRedemption:
     is_off = draw(visit.household, f"cancels:{visit.month}", CANCEL_ONE_IN) == 0
     return DueRedemption(
         household=visit.household,
+        external_id=f"simulated-{visit.household}-{visit.month}",
         reward=offer.code,
         points=offer.points_price,
         occurred_at=at,

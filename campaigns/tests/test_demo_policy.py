@@ -111,6 +111,7 @@ def test_a_redemption_follows_its_purchase_by_five_minutes() -> None:
 
     assert due[0].occurred_at == NOON + timedelta(minutes=5)
     assert (due[0].points, due[0].cancelled_at) == (500, None)
+    assert due[0].external_id == f"simulated-{household}-2026-03"
 
 
 def test_one_redemption_in_twenty_is_called_off() -> None:
