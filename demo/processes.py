@@ -17,10 +17,13 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from loyalty_site.embedded import EmbeddedServer, EmbeddedServerError
+
 STOP_SECONDS_MAX = 15
 # A process that ends again and again is broken, and starting it once more hides that.
 RESTARTS_MAX = 5
 RESTART_WINDOW_SECONDS = 60
+SERVER_LOOK_SECONDS = 2
 SET_DEATH_SIGNAL = 1
 
 
@@ -71,7 +74,9 @@ class Processes:
         environment: dict[str, str],
         address: str,
         listen: tuple[str, int],
+        servers: list[EmbeddedServer],
     ) -> None:
+        self.servers = servers
         self.root = root
         self.folder = folder
         self.environment = environment
@@ -168,10 +173,22 @@ class Processes:
 
     def watch(self) -> None:
         """Stay until asked to stop, starting again what ended by itself."""
+        looked_at = time.monotonic()
         while not self._is_stopping:
             self._restart_what_ended()
+            if time.monotonic() - looked_at > SERVER_LOOK_SECONDS:
+                self._revive_servers()
+                looked_at = time.monotonic()
             time.sleep(0.3)
         print("\nStopping ...", flush=True)
+
+    def _revive_servers(self) -> None:
+        for server in self.servers:
+            try:
+                if server.revive():
+                    print(f"  {server.name} ended; started it again", flush=True)
+            except EmbeddedServerError as error:
+                raise SystemExit(f"bin/demo stops: {error}") from None
 
     def _restart_what_ended(self) -> None:
         for part in self._parts:

@@ -14,7 +14,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from loyalty_site.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = Path(os.environ.get("VAR_DIR") or ROOT / "var").absolute()
@@ -103,6 +106,7 @@ class Demo:
         shown = "localhost" if options.host in {"127.0.0.1", *WILDCARD_HOSTS} else options.host
         self.address = f"http://{f'[{shown}]' if ':' in shown else shown}:{options.port}"
         self.started = time.monotonic()
+        self.servers: list[EmbeddedServer] = []
         self._lock: IO[str] | None = None
 
     def environment(self) -> dict[str, str]:
@@ -158,14 +162,14 @@ class Demo:
 
         from loyalty_site.embedded import EmbeddedServerError
 
-        servers = [getattr(settings, "EMBEDDED_POSTGRES", None), settings.EMBEDDED_VALKEY]
+        wanted = [getattr(settings, "EMBEDDED_POSTGRES", None), settings.EMBEDDED_VALKEY]
+        self.servers = [server for server in wanted if server]
         try:
-            for server in servers:
-                if server:
-                    server.ensure()
+            for server in self.servers:
+                server.ensure()
         except EmbeddedServerError as error:
             raise SystemExit(f"Cannot start: {error}") from None
-        names = [server.name for server in servers if server]
+        names = [server.name for server in self.servers]
         say(f"Starting {' and '.join(names) or 'with the servers named'}", began)
 
     def _state(self) -> dict[str, Any]:
@@ -228,6 +232,7 @@ class Demo:
             environment=self.environment(),
             address=self.address,
             listen=(self.options.host, self.options.port),
+            servers=self.servers,
         )
         with processes:
             began = time.monotonic()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
+from django.db import DatabaseError, connection
 from django.utils import timezone
 from django_celery_beat.schedulers import DatabaseScheduler
 
 HEARTBEAT_SECONDS = 10
+
+logger = logging.getLogger(__name__)
 
 
 class Scheduler(DatabaseScheduler):
@@ -31,4 +35,9 @@ class Scheduler(DatabaseScheduler):
     def _write_heartbeat() -> None:
         from members.models import Heartbeat
 
-        Heartbeat.objects.update_or_create(name="beat", defaults={"beat_at": timezone.now()})
+        try:
+            Heartbeat.objects.update_or_create(name="beat", defaults={"beat_at": timezone.now()})
+        except DatabaseError:
+            # The database comes back, and the clock has to be there when it does.
+            logger.warning("No heartbeat: the database does not answer")
+            connection.close()

@@ -116,6 +116,16 @@ class EmbeddedServer:
                 return
             self._stop()
 
+    def revive(self) -> bool:
+        """Start the server again if it died while this process holds it; tell whether it did."""
+        if self._is_alive():
+            return False
+        with self._mutex():
+            if self._is_alive():
+                return False
+            self._start()
+        return True
+
     def stop_if_unused(self) -> bool:
         """Stop a server that a killed process left running; return False when it is in use."""
         if not (self.base / "lease").exists():
