@@ -26,6 +26,7 @@ DECLARE
   a record;
   available bigint;
   debt record;
+  at_ timestamptz := p_at;
   l record;
   total bigint := 0;
   paid bigint := 0;
@@ -42,12 +43,16 @@ BEGIN
     WHERE member_id = a.member_id AND currency_id = a.currency_id AND kind = 'available';
   SELECT id, -balance AS owed INTO debt FROM public.members_ledgeraccount
     WHERE member_id = a.member_id AND currency_id = a.currency_id AND kind = 'debt';
+  -- Points that were recorded after the debt was made, and were due before it, pay it then.
+  IF debt.owed > 0 THEN
+    at_ := greatest(at_, public.ledger_earliest_payment(debt.id));
+  END IF;
   FOR l IN SELECT id, remaining, expires_at FROM public.members_pointlot
            WHERE account_id = p_account AND remaining > 0 AND available_at = p_at
            ORDER BY expires_at, id LOOP
     part := least(l.remaining, greatest(debt.owed - paid, 0));
     lots := lots || jsonb_build_object('h', 0, 'account', available, 'points', l.remaining,
-      'earned_at', p_at, 'available_at', p_at, 'expires_at', l.expires_at,
+      'earned_at', at_, 'available_at', p_at, 'expires_at', l.expires_at,
       'moved_from', l.id);
     uses := uses || jsonb_build_object('h', 0, 'lot', l.id, 'points', l.remaining,
       'kind', 'activate');
@@ -71,7 +76,7 @@ BEGIN
   PERFORM public.ledger_post(a.program_id, p_recorded_at, jsonb_build_object(
     'headers', jsonb_build_array(jsonb_build_object('member', a.member_id,
       'currency', a.currency_id, 'type', 'activate', 'source', 'lot',
-      'ref', 'lot-' || first_lot, 'actor', p_actor, 'occurred_at', p_at)),
+      'ref', 'lot-' || first_lot, 'actor', p_actor, 'occurred_at', at_)),
     'lots', lots, 'uses', uses, 'entries', entries));
 END $$;
 
@@ -85,13 +90,17 @@ DECLARE
   accounts bigint[];
   instants timestamptz[];
   points bigint[];
+  dates timestamptz[];
 BEGIN
   SELECT array_agg(nextval('public.members_ledgertransaction_id_seq') ORDER BY d.account_id, d.expires_at),
       array_agg(d.account_id ORDER BY d.account_id, d.expires_at),
       array_agg(d.expires_at ORDER BY d.account_id, d.expires_at),
-      array_agg(d.points ORDER BY d.account_id, d.expires_at)
-    INTO ids, accounts, instants, points
-    FROM (SELECT l.account_id, l.expires_at, sum(l.remaining)::bigint AS points
+      array_agg(d.points ORDER BY d.account_id, d.expires_at),
+      -- Points that paid a later debt may have been born after their end.
+      array_agg(greatest(d.expires_at, d.earned_at) ORDER BY d.account_id, d.expires_at)
+    INTO ids, accounts, instants, points, dates
+    FROM (SELECT l.account_id, l.expires_at, sum(l.remaining)::bigint AS points,
+            max(l.earned_at) AS earned_at
           FROM public.members_pointlot l
           WHERE l.account_id = ANY (p_accounts) AND l.remaining > 0
             AND l.expires_at <= p_moment
@@ -102,8 +111,8 @@ BEGIN
   INSERT INTO public.members_ledgertransaction (id, public_id, program_id, currency_id,
       member_id, type, source, external_ref, actor, occurred_at, recorded_at, reason_code)
     SELECT d.id, gen_random_uuid(), a.program_id, a.currency_id, a.member_id, 'expire', 'lot',
-      'expiry-' || d.id, p_actor, d.expires_at, p_recorded_at, ''
-    FROM unnest(ids, accounts, instants) d(id, account_id, expires_at)
+      'expiry-' || d.id, p_actor, d.occurred_at, p_recorded_at, ''
+    FROM unnest(ids, accounts, dates) d(id, account_id, occurred_at)
     JOIN public.members_ledgeraccount a ON a.id = d.account_id;
   INSERT INTO public.members_lotuse (transaction_id, lot_id, kind, points)
     SELECT d.id, l.id, 'expire', l.remaining

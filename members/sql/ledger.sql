@@ -102,7 +102,46 @@ END $$;
 CREATE TRIGGER born BEFORE INSERT ON public.members_ledgeraccount
   FOR EACH ROW EXECUTE FUNCTION public.ledger_account_born();
 
--- 4. Lots and uses only under a header of this database transaction that has no entries yet:
+-- 4. What a type may do. Types that no act posts yet may do nothing.
+-- Whether a type may move points of a kind of account in the direction of the sign.
+CREATE FUNCTION public.ledger_may_move(p_type text, p_kind text, p_points bigint)
+  RETURNS boolean LANGUAGE sql IMMUTABLE RETURN CASE
+    WHEN p_kind = 'available' AND p_points > 0 THEN p_type IN ('earn', 'activate', 'release',
+      'redemption_reversal', 'reinstate', 'adjust_credit', 'import')
+    WHEN p_kind = 'available' THEN
+      p_type IN ('hold', 'redeem', 'clawback', 'expire', 'adjust_debit')
+    WHEN p_kind = 'pending' AND p_points > 0 THEN
+      p_type IN ('earn', 'adjust_credit', 'import')
+    WHEN p_kind = 'pending' THEN
+      p_type IN ('activate', 'clawback', 'expire', 'adjust_debit')
+    WHEN p_kind = 'held' AND p_points > 0 THEN p_type = 'hold'
+    WHEN p_kind = 'held' THEN p_type IN ('release', 'redeem')
+    WHEN p_kind = 'debt' AND p_points > 0 THEN p_type IN ('earn', 'activate', 'release',
+      'redemption_reversal', 'reinstate', 'adjust_credit', 'import', 'write_off')
+    WHEN p_kind = 'debt' THEN p_type IN ('clawback', 'adjust_debit', 'import')
+    WHEN p_kind = 'issued' THEN p_type = CASE WHEN p_points > 0 THEN 'clawback' ELSE 'earn' END
+    WHEN p_kind = 'redeemed' THEN
+      p_type = CASE WHEN p_points > 0 THEN 'redeem' ELSE 'redemption_reversal' END
+    WHEN p_kind = 'expired' THEN
+      p_type = CASE WHEN p_points > 0 THEN 'expire' ELSE 'reinstate' END
+    WHEN p_kind = 'adjusted' THEN
+      p_type IN ('adjust_credit', 'adjust_debit', 'import', 'write_off')
+    ELSE false
+  END;
+
+-- Whether a type may use a lot so; only what gives back has points below zero.
+CREATE FUNCTION public.ledger_may_use(p_type text, p_kind text, p_points bigint)
+  RETURNS boolean LANGUAGE sql IMMUTABLE RETURN CASE
+    WHEN p_kind = 'give_back' THEN
+      p_points < 0 AND p_type IN ('release', 'redemption_reversal')
+    WHEN p_points < 0 THEN false
+    WHEN p_kind = 'debt' THEN public.ledger_may_move(p_type, 'available', 1)
+    WHEN p_kind = 'adjust' THEN p_type = 'adjust_debit'
+    ELSE p_kind = p_type
+      AND p_type IN ('redeem', 'hold', 'expire', 'activate', 'clawback')
+  END;
+
+-- 5. Lots and uses only under a header of this database transaction that has no entries yet:
 -- when the entries come the lots are complete, and nothing can be added after them.
 CREATE FUNCTION public.ledger_lots_opened() RETURNS trigger LANGUAGE plpgsql
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -116,6 +155,10 @@ BEGIN
         AND a.member_id = h.member_id
       WHERE a.id IS NULL OR n.remaining <> n.points OR n.points <= 0
         OR n.expires_at <= n.available_at
+        -- Uses are dated after the lot was earned: none may be older than its header.
+        OR n.earned_at < h.occurred_at
+        -- A debit that opened a lot would give old points a new life.
+        OR NOT public.ledger_may_move(h.type, a.kind, n.points)
         OR EXISTS (SELECT FROM public.members_ledgerentry e
                    WHERE e.transaction_id = n.transaction_id)) THEN
     RAISE EXCEPTION 'a lot starts whole, under an open header, on an account of its member and currency'
@@ -130,13 +173,20 @@ CREATE FUNCTION public.ledger_lots_used() RETURNS trigger LANGUAGE plpgsql
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF EXISTS (
-      SELECT FROM (SELECT DISTINCT transaction_id FROM newrows) n
+      SELECT FROM newrows n
       LEFT JOIN public.members_ledgertransaction h ON h.id = n.transaction_id
         AND h.xid = pg_current_xact_id() AND h.epoch = public.ledger_epoch()
-      WHERE h.id IS NULL
-        OR EXISTS (SELECT FROM public.members_ledgerentry e
-                   WHERE e.transaction_id = n.transaction_id)) THEN
-    RAISE EXCEPTION 'a lot use needs an open header' USING ERRCODE = 'check_violation';
+      LEFT JOIN public.members_pointlot l ON l.id = n.lot_id
+      LEFT JOIN public.members_ledgeraccount a ON a.id = l.account_id
+        AND a.member_id = h.member_id AND a.currency_id = h.currency_id
+      WHERE a.id IS NULL
+        OR NOT public.ledger_may_use(h.type, n.kind, n.points)
+        -- Points used before they were earned would make a balance of the past negative.
+        OR (n.points > 0 AND h.occurred_at < l.earned_at))
+    OR EXISTS (SELECT FROM public.members_ledgerentry e
+               WHERE e.transaction_id IN (SELECT transaction_id FROM newrows)) THEN
+    RAISE EXCEPTION 'a lot use needs an open header of its member, currency, kind and date'
+      USING ERRCODE = 'check_violation';
   END IF;
   -- members_pointlot_remaining_within refuses what goes below zero or above the lot.
   UPDATE public.members_pointlot l SET remaining = l.remaining - u.points
@@ -147,17 +197,7 @@ END $$;
 CREATE TRIGGER used AFTER INSERT ON public.members_lotuse
   REFERENCING NEW TABLE AS newrows EXECUTE FUNCTION public.ledger_lots_used();
 
--- 5. The entries: the one place where a transaction is judged and balances move.
--- Which program account a type may touch; an empty text is none, null is any.
-CREATE FUNCTION public.ledger_counter_account(p_type text) RETURNS text
-  LANGUAGE sql IMMUTABLE RETURN CASE
-    WHEN p_type IN ('earn', 'clawback') THEN 'issued'
-    WHEN p_type IN ('redeem', 'redemption_reversal') THEN 'redeemed'
-    WHEN p_type IN ('expire', 'reinstate') THEN 'expired'
-    WHEN p_type IN ('adjust_credit', 'adjust_debit', 'import', 'write_off') THEN 'adjusted'
-    WHEN p_type IN ('hold', 'release', 'activate') THEN ''
-  END;
-
+-- 6. The entries: the one place where a transaction is judged and balances move.
 CREATE FUNCTION public.ledger_judge_reversals(p_transactions bigint[]) RETURNS void
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -196,10 +236,31 @@ BEGIN
       JOIN public.members_ledgertransaction o ON o.id = h.reverses_id
       WHERE h.id = ANY (p_transactions)
         AND (o.reverses_id IS NOT NULL OR o.currency_id <> h.currency_id
-             OR o.program_id <> h.program_id
+             OR o.program_id <> h.program_id OR o.member_id IS DISTINCT FROM h.member_id
              OR (h.type = 'clawback' AND o.type <> 'earn')
              OR (h.type = 'redemption_reversal' AND o.type <> 'redeem'))) THEN
     RAISE EXCEPTION 'a reversal must oppose its original, on its accounts, within its amounts'
+      USING ERRCODE = 'check_violation';
+  END IF;
+END $$;
+
+-- No lot gets more back than the hold or the redemption took from it.
+CREATE FUNCTION public.ledger_judge_give_backs(p_transactions bigint[]) RETURNS void
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (
+      SELECT FROM public.members_ledgertransaction h
+      LEFT JOIN public.members_ledgertransaction o ON o.id = h.reverses_id
+      JOIN public.members_lotuse g ON g.transaction_id = h.id AND g.kind = 'give_back'
+      LEFT JOIN public.members_lotuse u ON u.lot_id = g.lot_id
+        AND u.transaction_id = coalesce(o.resolves_id, o.id, h.resolves_id)
+        AND u.kind IN ('hold', 'redeem')
+      WHERE h.id = ANY (p_transactions) AND -g.points > coalesce(u.points, 0) - coalesce((
+        SELECT -sum(e.points) FROM public.members_ledgertransaction r
+        JOIN public.members_lotuse e ON e.transaction_id = r.id
+          AND e.kind = 'give_back' AND e.lot_id = g.lot_id
+        WHERE r.reverses_id = h.reverses_id AND r.id <> h.id), 0)) THEN
+    RAISE EXCEPTION 'a lot gets back what was taken from it, at most'
       USING ERRCODE = 'check_violation';
   END IF;
 END $$;
@@ -252,15 +313,20 @@ BEGIN
         OR count(a.id) < count(*)
         OR count(*) FILTER (WHERE a.keeps_balance
                             AND a.member_id IS DISTINCT FROM h.member_id) > 0
-        OR count(*) FILTER (WHERE NOT a.keeps_balance
-                            AND a.kind <> public.ledger_counter_account(h.type)) > 0
+        OR bool_or(NOT public.ledger_may_move(h.type, a.kind, n.points))
+        -- The held account moves by holds and by what ends them.
+        OR (count(*) FILTER (WHERE a.kind = 'held') = 1)
+           <> (h.type = 'hold' OR h.resolves_id IS NOT NULL)
+        OR count(*) FILTER (WHERE a.kind = 'held') > 1
+        OR (h.type = 'redeem' AND h.resolves_id IS NOT NULL AND count(*) <> 2)
         OR (h.type IN ('clawback', 'redemption_reversal')) <> (h.reverses_id IS NOT NULL)
         OR (h.resolves_id IS NOT NULL AND h.type NOT IN ('release', 'redeem'))
         OR (h.type = 'release' AND h.resolves_id IS NULL)
         OR (h.type = 'hold') <> (h.hold_expires_at IS NOT NULL)
         -- Personal data never enters a row that cannot be erased.
-        OR h.external_ref LIKE '%@%' OR h.actor LIKE '%@%'
-        OR h.external_ref ~ '^\+?[0-9][0-9 ().-]{6,}$' AS bad
+        OR strpos(h.external_ref || h.actor || h.source || h.reason_code, '@') > 0
+        -- A telephone number is shorter than the text of a UUID, which may be all digits.
+        OR h.external_ref ~ '^\+?[0-9][0-9 ().-]{6,24}$' AS bad
     FROM newrows n
     LEFT JOIN public.members_ledgertransaction h ON h.id = n.transaction_id
       AND h.xid = pg_current_xact_id() AND h.epoch = public.ledger_epoch()
@@ -296,6 +362,9 @@ BEGIN
   END IF;
   IF holding IS NOT NULL THEN
     PERFORM public.ledger_judge_holds(holding);
+  END IF;
+  IF reversing IS NOT NULL OR holding IS NOT NULL THEN
+    PERFORM public.ledger_judge_give_backs(reversing || holding);
   END IF;
 
   -- (d) Balances, always in account order, so that two writers never wait for each other.

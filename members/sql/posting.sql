@@ -77,10 +77,37 @@ $$;
 -- the start of the program-local day after the currency's days of grace.
 CREATE FUNCTION public.ledger_grace_end(p_currency bigint, p_instant timestamptz)
   RETURNS timestamptz LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT ((p_instant AT TIME ZONE p.timezone)::date + c.grace_days + 1)::timestamp
-      AT TIME ZONE p.timezone
-    FROM public.members_pointcurrency c JOIN public.members_program p ON p.id = c.program_id
-    WHERE c.id = p_currency
+  -- A midnight that the clock shows twice is read as the later one; the day starts with the
+  -- earlier.
+  SELECT CASE WHEN (d.starts_at - interval '1 hour') AT TIME ZONE d.timezone >= d.midnight
+      THEN d.starts_at - interval '1 hour' ELSE d.starts_at END
+    FROM (
+      SELECT m.midnight, m.timezone, m.midnight AT TIME ZONE m.timezone AS starts_at
+      FROM (
+        SELECT p.timezone,
+          ((p_instant AT TIME ZONE p.timezone)::date + c.grace_days + 1)::timestamp AS midnight
+        FROM public.members_pointcurrency c
+        JOIN public.members_program p ON p.id = c.program_id
+        WHERE c.id = p_currency) m) d
+$$;
+
+-- The earliest instant at which a debit of lots can be dated: when the last of them was earned
+-- or given back. Dated before, it would make a balance of the past negative.
+CREATE FUNCTION public.ledger_earliest_debit(p_lots bigint[]) RETURNS timestamptz
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT greatest(
+    (SELECT max(earned_at) FROM public.members_pointlot WHERE id = ANY (p_lots)),
+    (SELECT max(t.occurred_at) FROM public.members_lotuse u
+     JOIN public.members_ledgertransaction t ON t.id = u.transaction_id
+     WHERE u.lot_id = ANY (p_lots) AND u.points < 0))
+$$;
+
+-- The earliest instant at which a debt can be paid: when the last of it was made.
+CREATE FUNCTION public.ledger_earliest_payment(p_debt bigint) RETURNS timestamptz
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT max(t.occurred_at) FROM public.members_ledgerentry e
+    JOIN public.members_ledgertransaction t ON t.id = e.transaction_id
+    WHERE e.account_id = p_debt AND e.points < 0
 $$;
 
 -- The lots that a debit of an account takes: soonest expiry first, never last, then id; stops
@@ -139,17 +166,15 @@ BEGIN
     target := public.ledger_program_account(p_currency, 'redeemed');
   END IF;
   SELECT array_agg(t.lot_id) AS lots, array_agg(t.points) AS points,
-      coalesce(sum(t.points), 0) AS total, max(t.earned_at) AS earned_at
+      coalesce(sum(t.points), 0) AS total
     INTO taken FROM public.ledger_take(a.id, p_points) t;
   IF taken.total < p_points THEN
     RAISE EXCEPTION 'not enough points' USING ERRCODE = 'check_violation';
   END IF;
-  -- A debit is dated after every point that it takes, so that no balance of the past is
-  -- negative.
   RETURN (public.ledger_post(program, p_recorded_at, jsonb_build_object(
     'headers', jsonb_build_array(jsonb_build_object('member', p_member,
       'currency', p_currency, 'type', p_type, 'source', p_source, 'ref', p_ref,
-      'actor', p_actor, 'occurred_at', greatest(p_occurred_at, taken.earned_at),
+      'actor', p_actor, 'occurred_at', greatest(p_occurred_at, public.ledger_earliest_debit(taken.lots)),
       'hold_expires_at', p_hold_expires_at)),
     'lots', '[]'::jsonb,
     'uses', (SELECT jsonb_agg(jsonb_build_object('h', 0, 'lot', u.lot, 'points', u.points,
@@ -207,6 +232,9 @@ BEGIN
     FOR NO KEY UPDATE;
   SELECT id, -balance AS owed INTO debt FROM public.members_ledgeraccount
     WHERE member_id = o.member_id AND currency_id = o.currency_id AND kind = 'debt';
+  IF debt.owed > 0 THEN
+    at_ := greatest(at_, public.ledger_earliest_payment(debt.id));
+  END IF;
   IF released THEN
     SELECT account_id INTO source_account FROM public.members_ledgerhold
       WHERE transaction_id = o.id;
