@@ -1,0 +1,1 @@
+"""What others read of members, as frozen rows; nothing here writes."""
