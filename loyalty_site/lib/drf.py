@@ -33,6 +33,7 @@ REFUSALS_OF: list[tuple[type[Exception], type[DomainError]]] = [
     (Http404, problems.NotFound),
     (exceptions.NotFound, problems.NotFound),
     (exceptions.MethodNotAllowed, problems.MethodNotAllowed),
+    (exceptions.NotAcceptable, problems.NotAcceptable),
     (exceptions.NotAuthenticated, problems.NotAuthenticated),
     (exceptions.AuthenticationFailed, problems.NotAuthenticated),
     (PermissionDenied, problems.Forbidden),

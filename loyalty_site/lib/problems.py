@@ -135,6 +135,16 @@ class MethodNotAllowed(DomainError):
     remedy = "Use one of the methods in the `Allow` header."
 
 
+class NotAcceptable(DomainError):
+    """The answer exists in no form that `Accept` names."""
+
+    code = "not_acceptable"
+    status = 406
+    title = "No such form of the answer exists"
+    cause = "`Accept` names only media types in which this address does not answer."
+    remedy = "Leave `Accept` out, or add `*/*` to it."
+
+
 class PreconditionFailed(DomainError):
     """The resource changed since the caller read it."""
 

@@ -96,8 +96,11 @@ else:
         gives, read = dict, staticmethod(wire.payload)
         schema = {
             "type": "object",
-            "maxProperties": 50,
-            "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
+            "additionalProperties": {
+                "type": ["string", "integer", "boolean", "null"],
+                "minimum": wire.INTEGER_MIN,
+                "maximum": wire.INTEGER_MAX,
+            },
             "examples": [{"score": 5}],
         }
 
@@ -124,8 +127,36 @@ class MemberRef(Body, frozen=True):
             raise wire.Refused("exactly_one", "Give either `id` or `identifier`.")
 
 
+# Where a schema says more than the struct's fields do, by the struct's name.
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "MemberRef": {
+        "description": "Which member is meant: by id, by any identifier or by the member number.",
+        "oneOf": [
+            {
+                "type": "object",
+                "properties": {"id": {"type": "string", "format": "uuid"}},
+                "required": ["id"],
+                "additionalProperties": False,
+            },
+            {
+                "type": "object",
+                "properties": {"identifier": {"type": "string", "minLength": 1, "maxLength": 254}},
+                "required": ["identifier"],
+                "additionalProperties": False,
+            },
+        ],
+        "examples": [{"identifier": "6011000001"}],
+    }
+}
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """Return the JSON Schema of a wire type; msgspec calls this for types it does not know."""
+    return dict(kind.schema)
+
+
 def hook(kind: Any, value: Any) -> Any:
-    """Return the value read as a wire type; msgspec calls this for types it does not know."""
+    """Return the value read as a wire type; msgspec calls this likewise."""
     return kind.read(value)
 
 
