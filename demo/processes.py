@@ -93,7 +93,9 @@ class Processes:
                 *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
                 *("--host", host, "--port", str(port), "--workers", "2"),
                 *("--blocking-threads", "4", "--backlog", "1024"),
-                *("--respawn-failed-workers", "loyalty_site.wsgi:application"),
+                # A worker that is told to stop while it starts does not hear it.
+                *("--respawn-failed-workers", "--workers-kill-timeout", "5"),
+                "loyalty_site.wsgi:application",
             ],
             "worker": [
                 *(*celery, "worker", "--concurrency", "2"),
