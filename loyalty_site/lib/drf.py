@@ -213,3 +213,10 @@ class ApiView(APIView):
         if etags.is_fresh(self.request._request, etag):
             return HttpResponse(status=304, headers={"ETag": etag})
         return response
+
+    def require_match(self, data: Any) -> None:
+        """Refuse the request if its `If-Match` names no version equal to ``data``.
+
+        :raises PreconditionFailed: the caller decided on an older version.
+        """
+        etags.require_match(self.request._request, etags.etag_of(dumps(data)))

@@ -256,7 +256,7 @@ CODES = {
     "<=": "out_of_range",
     ">=": "out_of_range",
     "Invalid enum": "invalid_choice",
-    "Invalid date": "invalid_date",
+    "encoded date": "invalid_date",
     ", got": "invalid_type",
 }
 

@@ -18,9 +18,10 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 
 from loyalty_site import views_problems
-from loyalty_site.lib import auth, drf, problems, reading, schema
+from loyalty_site.lib import auth, drf, etags, problems, reading, schema
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.ratelimit import buckets
+from loyalty_site.lib.wire import dumps
 
 TILL = auth.Caller(key="client:till", client_id="till", scopes=frozenset({"members:read"}))
 POST = RequestFactory().post
@@ -337,3 +338,17 @@ def test_the_body_of_a_request_keeps_its_fingerprint() -> None:
     view.request = Request(POST("/api/v1/notes", b"{}", content_type="application/json"))
 
     assert len(view.fingerprint()) == 32
+
+
+def test_a_stale_version_is_not_changed() -> None:
+    view = NotesView()
+    data = {"text": "a"}
+    etag = etags.etag_of(dumps(data))
+
+    for header, is_met in ((etag, True), ('"older"', False)):
+        view.request = Request(POST("/api/v1/notes", headers={"If-Match": header}))
+        if is_met:
+            view.require_match(data)
+        else:
+            with pytest.raises(problems.PreconditionFailed):
+                view.require_match(data)
