@@ -40,8 +40,19 @@ def read(text: str) -> Tree:
         tree.problems.append(_unreadable(error))
     else:
         if node is not None:
-            tree.value = _Builder(tree).build(node, "", 1)
+            _build(tree, node)
     return tree
+
+
+def _build(tree: Tree, node: Node) -> None:
+    try:
+        tree.value = _Builder(tree).build(node, "", 1)
+    except _TooLarge:
+        tree.problems.append(Problem("", f"at most {_DEPTH_MAX} levels and {_NODES_MAX} values"))
+
+
+class _TooLarge(Exception):
+    """The tree, with its aliases written out, is beyond every program."""
 
 
 def _unreadable(error: YAMLError) -> Problem:
@@ -59,8 +70,7 @@ class _Builder:
         line = node.start_mark.line + 1 if node.start_mark else None
         self._left -= 1
         if depth > _DEPTH_MAX or self._left < 0:
-            self._refuse(path, f"at most {_DEPTH_MAX} levels and {_NODES_MAX} values", line)
-            return None
+            raise _TooLarge
         if line is not None:
             self._tree.lines[path] = line
         if isinstance(node, MappingNode):
