@@ -106,7 +106,7 @@ def _point_at(database: str) -> None:
 
 @pytest.fixture
 def committed_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
-    """A clone of its own for a test that commits or uses threads; gives its name."""
+    """Give a test that commits or uses threads a clone of its own; the value is its name."""
     name = SERVER.next_name()
     SERVER.clone(name)
     with django_db_blocker.unblock():
@@ -120,27 +120,27 @@ def committed_database(django_db_setup: None, django_db_blocker: Any) -> Iterato
 
 @pytest.fixture
 def database_urls(committed_database: str) -> dict[str, str]:
-    """The URLs of ``committed_database`` as ``site``, ``owner`` and ``superuser``."""
+    """Give the URLs of ``committed_database`` as ``site``, ``owner`` and ``superuser``."""
     return SERVER.urls(committed_database)
 
 
 @pytest.fixture
 def site_connection(database_urls: dict[str, str]) -> Iterator[psycopg.Connection[Any]]:
-    """A login of its own as the site's role, outside Django."""
+    """Log in as the site's role, outside Django."""
     with psycopg.connect(database_urls["site"], autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def owner_connection(database_urls: dict[str, str]) -> Iterator[psycopg.Connection[Any]]:
-    """A login of its own as the owner of the tables, outside Django."""
+    """Log in as the owner of the tables, outside Django."""
     with psycopg.connect(database_urls["owner"], autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def live_site(committed_database: str) -> Iterator[str]:
-    """The site over HTTP in threads of this process, on ``committed_database``; its URL."""
+    """Serve ``committed_database`` over HTTP in threads of this process; the value is the URL."""
     from loyalty_site.tests.sites import ThreadedSite
 
     with ThreadedSite() as url:
@@ -149,7 +149,7 @@ def live_site(committed_database: str) -> Iterator[str]:
 
 @pytest.fixture
 def granian_site(committed_database: str) -> Iterator[Any]:
-    """The site as it is served, in processes of its own; has ``url``, ``kill`` and ``start``."""
+    """Serve it in processes of its own, as in production; has ``url``, ``kill`` and ``start``."""
     from loyalty_site.tests.sites import GranianSite
 
     with GranianSite(SERVER.urls(committed_database)) as site:
@@ -158,7 +158,7 @@ def granian_site(committed_database: str) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """A headless Chromium (playwright's ``Browser``)."""
+    """Run a headless Chromium; the value is playwright's ``Browser``."""
     from loyalty_site.tests.browsers import launched_chromium
 
     with launched_chromium() as browser:
@@ -167,9 +167,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def axe_source() -> str:
-    """The script of axe-core, to evaluate in a page."""
+    """Give the script of axe-core, to evaluate in a page."""
     from loyalty_site.tests.browsers import axe_script
 
     return axe_script()
-
-

@@ -54,7 +54,9 @@ def show(*, address: str, root: Path, environment: dict[str, str], seconds: floa
                 currency=logins.get("currency") or "USD",
             )
         )
-    lines.append("Ctrl-C stops it all. The same database in another shell: .venv/bin/python manage.py")
+    lines.append(
+        "Ctrl-C stops it all. The same database in another shell: .venv/bin/python manage.py"
+    )
     print("\n".join(lines), flush=True)
 
 

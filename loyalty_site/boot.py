@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 
 from loyalty_site import env
 
@@ -30,9 +30,12 @@ def refuse_powerful_role() -> None:
     """
     if not settings.IS_PRODUCTION:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(POWERS)
-        role, is_superuser, is_owner = cursor.fetchone()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(POWERS)
+            role, is_superuser, is_owner = cursor.fetchone()
+    except OperationalError as error:
+        env.refuse(f"the database of DATABASE_URL does not answer: {str(error).splitlines()[0]}")
     connection.close()
     if is_superuser or is_owner:
         power = "is a superuser" if is_superuser else "owns the tables or can become their owner"

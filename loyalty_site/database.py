@@ -187,8 +187,10 @@ class EmbeddedPostgres(EmbeddedServer):
             package = folder.parent.parent
             ignored = shutil.ignore_patterns("include", "*.a", "pgxs")
             shutil.copytree(
-                folder.parent, draft / package.name / folder.parent.name,
-                symlinks=True, ignore=ignored,
+                folder.parent,
+                draft / package.name / folder.parent.name,
+                symlinks=True,
+                ignore=ignored,
             )
             libraries = package.parent / f"{package.name}.libs"
             if libraries.exists():

@@ -31,9 +31,7 @@ class EmbeddedServerError(RuntimeError):
 def everyone_can_reach(path: Path) -> bool:
     """Return whether any user may pass through the existing part of the path."""
     return all(
-        folder.stat().st_mode & stat.S_IXOTH
-        for folder in (path, *path.parents)
-        if folder.exists()
+        folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents) if folder.exists()
     )
 
 

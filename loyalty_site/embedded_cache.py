@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from django.utils.functional import cached_property
@@ -14,6 +12,6 @@ class EmbeddedCache(RedisCache):
 
     @cached_property
     def _cache(self) -> RedisCacheClient:
-        settings.EMBEDDED_VALKEY.ensure()
-        client: Any = self._class(self._servers, **self._options)
-        return client
+        if settings.EMBEDDED_VALKEY:
+            settings.EMBEDDED_VALKEY.ensure()
+        return super()._cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
@@ -82,7 +82,7 @@ def url(name: str, schemes: list[str], default: str | None = None) -> str:
     return value
 
 
-def database(name: str, default: str | None = None) -> dict[str, object]:
+def database(name: str, default: str | None = None) -> dict[str, Any]:
     """Return Django's description of the PostgreSQL database that the variable names.
 
     The URL is ``postgres://user:password@host:port/name?option=value``. ``host`` among
@@ -97,7 +97,7 @@ def database(name: str, default: str | None = None) -> dict[str, object]:
         refuse(f"{name} is not a valid URL")
     if not parts.username or len(parts.path) < 2:
         refuse(f"{name} must name a user and a database: postgres://user:password@host/database")
-    options: dict[str, object] = dict(parse_qsl(parts.query))
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", None) or unquote(parts.hostname or "")
     threshold = str(options.pop("prepare_threshold", ""))
     if threshold:
@@ -113,7 +113,7 @@ def database(name: str, default: str | None = None) -> dict[str, object]:
     }
 
 
-def cache(name: str, default: str) -> dict[str, object]:
+def cache(name: str, default: str) -> dict[str, Any]:
     """Return Django's description of the cache that the variable names.
 
     ``redis://``, ``rediss://`` and ``unix://`` mean Redis or Valkey, ``database://table``
@@ -128,7 +128,7 @@ def cache(name: str, default: str) -> dict[str, object]:
     return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": value}
 
 
-def email(name: str, default: str) -> dict[str, object]:
+def email(name: str, default: str) -> dict[str, Any]:
     """Return Django's e-mail settings for the variable.
 
     ``console://`` prints, ``memory://`` keeps, ``smtp://``, ``smtp+tls://`` and
@@ -151,5 +151,3 @@ def email(name: str, default: str) -> dict[str, object]:
         "EMAIL_USE_SSL": parts.scheme == "smtps",
         "EMAIL_TIMEOUT": 10,
     }
-
-

@@ -263,7 +263,9 @@ LANGUAGES = [
 LOCALE_PATHS = [BASE_DIR / "locale"]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles" if IS_PRODUCTION else VAR_DIR / "static")))
+STATIC_ROOT = Path(
+    env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles" if IS_PRODUCTION else VAR_DIR / "static"))
+)
 # Compressing every file of the admin and the API docs takes minutes, which only a production
 # build spends; elsewhere files are served from where they lie.
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
@@ -298,5 +300,5 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 LOGGING_CONFIG = "logging.config.dictConfig"
 LOGGING = logging_settings(
-    env.choice("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO"), 
+    env.choice("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO"),
 )

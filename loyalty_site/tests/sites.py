@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.test.testcases import LiveServerThread
 
@@ -37,6 +38,13 @@ class _Server(ThreadedWSGIServer):
         super().serve_forever(poll_interval)
 
 
+class _SiteHandler(WSGIHandler):
+    """The site itself: its own middleware serves the static files."""
+
+    def __init__(self, _inner: object) -> None:
+        super().__init__()
+
+
 class _Thread(LiveServerThread):
     server_class = _Server
 
@@ -49,9 +57,7 @@ class ThreadedSite:
 
     def __enter__(self) -> str:
         """Start serving."""
-        from loyalty_site.wsgi import application
-
-        self._thread = _Thread("127.0.0.1", lambda handler: application)
+        self._thread = _Thread("127.0.0.1", _SiteHandler)
         self._thread.daemon = True
         self._thread.start()
         self._thread.is_ready.wait(START_SECONDS_MAX)

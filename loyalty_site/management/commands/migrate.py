@@ -62,8 +62,7 @@ class Command(migrate.Command):
 
     @staticmethod
     def _cache_is_a_table() -> bool:
-        backend = settings.CACHES[DEFAULT_DB_ALIAS]["BACKEND"]
-        return bool(backend.endswith("DatabaseCache"))
+        return str(settings.CACHES["default"]["BACKEND"]).endswith("DatabaseCache")
 
     @staticmethod
     def _grant(alias: str, statements: list[str]) -> None:
