@@ -48,22 +48,32 @@ _PERIODS: Final[Mapping[str, str]] = {
 
 def sentence(tree: Mapping[str, Any]) -> str:
     """Return the condition as an English clause: "the member's tier is gold"."""
-    return _clause(tree, nested=False)
+    return _clause(tree, nested=False, discreet=False)
 
 
-def _clause(tree: Mapping[str, Any], *, nested: bool) -> str:
+def trace_sentence(tree: Mapping[str, Any]) -> str:
+    """Return the condition as a trace may keep it: what is personal is named without its value.
+
+    That a condition did not hold would otherwise tell a member's age or segment.
+    """
+    return _clause(tree, nested=False, discreet=True)
+
+
+def _clause(tree: Mapping[str, Any], *, nested: bool, discreet: bool) -> str:
     if "not" in tree:
-        return f"not ({_clause(tree['not'], nested=False)})"
+        return f"not ({_clause(tree['not'], nested=False, discreet=discreet)})"
     for kind, word in (("all", " and "), ("any", " or ")):
         if kind in tree:
-            text = word.join(_clause(each, nested=True) for each in tree[kind])
+            text = word.join(_clause(each, nested=True, discreet=discreet) for each in tree[kind])
             return f"({text})" if nested and len(tree[kind]) > 1 else text
-    return _leaf(tree)
+    return _leaf(tree, discreet=discreet)
 
 
-def _leaf(tree: Mapping[str, Any]) -> str:
+def _leaf(tree: Mapping[str, Any], *, discreet: bool) -> str:
     attribute = attributes.find(tree["attr"])
     phrase = attribute.phrase if attribute else tree["attr"]
+    if discreet and attribute is not None and attribute.personal:
+        return f"the condition on {phrase} holds"
     if tree["op"] == "exists":
         return f"{phrase} {'is' if tree['value'] else 'is not'} known"
     clauses = _SET_CLAUSES if attribute and attribute.type == "text_set" else _CLAUSES

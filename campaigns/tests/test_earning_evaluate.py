@@ -267,6 +267,17 @@ def test_what_did_not_apply_says_why(
     assert refused(evaluation) == expected
 
 
+def test_a_trace_names_a_personal_attribute_without_its_value() -> None:
+    when = {"all": [is_("member.age", "gte", 60), is_("member.tier", "eq", "gold")]}
+    senior = rule("senior", fixed(5), when=when)
+
+    (refusal,) = evaluate([senior], purchase(line("5.00")), MEMBER, {}).not_applied
+
+    assert refusal.text == (
+        "Applies when the condition on the member's age holds and the member's tier is gold"
+    )
+
+
 SPRING = rule("spring", fixed(20), when=is_("purchase.coupon", "contains", "SPRING"))
 SPRING_BIG = rule(
     "spring-big",
