@@ -20,16 +20,24 @@ FROM pg_roles AS role WHERE role.rolname = current_user
 """
 
 
-def refuse_powerful_role() -> None:
-    """Refuse to serve in production as a superuser, an owner of tables, or who can become one.
+def check() -> None:
+    """Refuse to serve in production what is not ready or not safe to be served.
 
-    Such a role could drop the triggers that keep the ledger, so that a hole in the site
-    would be a hole in the books.
-
-    :raises SystemExit: the role of ``DATABASE_URL`` may do too much.
+    :raises SystemExit: with one line that says what to do.
     """
     if not settings.IS_PRODUCTION:
         return
+    if not settings.STATIC_ROOT.is_dir():
+        env.refuse(f"there are no static files in {settings.STATIC_ROOT}; run bin/serve prepare")
+    _refuse_powerful_role()
+
+
+def _refuse_powerful_role() -> None:
+    """Refuse a superuser, an owner of tables, and whoever can become one.
+
+    Such a role could drop the triggers that keep the ledger, so that a hole in the site
+    would be a hole in the books.
+    """
     try:
         with connection.cursor() as cursor:
             cursor.execute(POWERS)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
+import django
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty_site.settings")
+django.setup()
 
+from loyalty_site import boot  # noqa: E402 - reads the settings, which are there only now
+
+boot.check()
 application = get_wsgi_application()
-
-from loyalty_site.boot import refuse_powerful_role  # noqa: E402 - needs the apps to be ready
-
-refuse_powerful_role()
