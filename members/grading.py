@@ -13,10 +13,11 @@ Pure: no database and no clock. The window at an instant t holds what was gained
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
+from itertools import accumulate
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -188,13 +189,13 @@ def regrade(
     ordered = sorted(standings, key=attrgetter("starts_at"))
     held = [standing for standing in ordered if standing.starts_at <= since]
     start = held[-1] if held else ordered[0]
-    walk = _Walk(grading, sorted(gains, key=attrgetter("occurred_at")), start)
+    window = _Window(grading, gains)
+    walk = _Walk(grading, window, start)
     if not held and start.starts_at <= until:
         # What was gained before the first standing lifts the member where it starts.
         walk.meet(start.starts_at, 0)
-    for at, lift in _events(
-        grading.ladder, walk.gains, ordered, (max(since, start.starts_at), until)
-    ):
+    span = (max(since, start.starts_at), until)
+    for at, lift in _events(grading, window, ordered, span):
         walk.pass_time(before=at)
         walk.meet(at, lift)
     walk.pass_time(before=None, until=until)
@@ -232,8 +233,8 @@ def _keep(
 
 
 def _events(
-    ladder: Ladder,
-    gains: Sequence[Gain],
+    grading: Grading,
+    window: _Window,
     standings: Sequence[Standing],
     span: tuple[datetime, datetime],
 ) -> list[tuple[datetime, int]]:
@@ -242,26 +243,53 @@ def _events(
     Gains of one instant are met together, so that their order never matters.
     """
     since, until = span
-    lifts = {
-        at: 0
-        for at, group in groupby(gains, key=attrgetter("occurred_at"))
-        if since <= at <= until and sum(gain.points for gain in group) > 0
-    }
+    lifts = dict.fromkeys(window.instants(since, until), 0)
     for standing in standings:
         if standing.evidence.get("cause") == "reached" and since < standing.starts_at <= until:
-            place = ladder.position(standing.tier)
+            place = grading.ladder.position(standing.tier)
             lifts[standing.starts_at] = max(place, lifts.get(standing.starts_at, 0))
     return sorted(lifts.items())
+
+
+class _Window:
+    """Running sums of the gains: a window's value costs two look-ups, however many there are."""
+
+    def __init__(self, grading: Grading, gains: Sequence[Gain]) -> None:
+        ordered = sorted(gains, key=attrgetter("occurred_at"))
+        self._grading = grading
+        self._times = [gain.occurred_at for gain in ordered]
+        self._sums = list(accumulate((gain.points for gain in ordered), initial=0))
+        self._rises = list(accumulate((max(gain.points, 0) for gain in ordered), initial=0))
+
+    def value(self, at: datetime) -> int:
+        """Return the points of the window that ends at ``at``."""
+        first = bisect_right(self._times, window_from(self._grading, at))
+        return self._sums[bisect_right(self._times, at)] - self._sums[first]
+
+    def at_most(self, at: datetime) -> int:
+        """Return a figure that the window's value cannot pass, without looking for its start."""
+        return self._rises[bisect_right(self._times, at)]
+
+    def instants(self, since: datetime, until: datetime) -> list[datetime]:
+        """Return the instants between, both included, at which the gains together are positive."""
+        first, end = bisect_left(self._times, since), bisect_right(self._times, until)
+        found = []
+        while first < end:
+            after = bisect_right(self._times, self._times[first])
+            if self._sums[after] > self._sums[first]:
+                found.append(self._times[first])
+            first = after
+        return found
 
 
 class _Walk:
     """The one pass from a standing forward; ``timeline`` is what it leaves behind."""
 
-    def __init__(self, grading: Grading, gains: Sequence[Gain], start: Standing) -> None:
+    def __init__(self, grading: Grading, window: _Window, start: Standing) -> None:
         self.grading = grading
         self.ladder = grading.ladder
         self.policy = grading.policy
-        self.gains = gains
+        self.window = window
         self.timeline = [start]
 
     @property
@@ -270,13 +298,21 @@ class _Walk:
 
     def meet(self, at: datetime, reached_before: int) -> None:
         """Lift the member at ``at``, or renew the tier when ``at`` is within its grace."""
+        rungs = self.ladder.rungs
         place = self.ladder.position(self.held.tier)
-        value = self._value(at)
+        # The first rung from here on whose threshold would change something: in its grace the
+        # one held, else the one above. Most gains are far from it and cost no window.
+        first = place if self._in_grace(at) else place + 1
+        if reached_before <= place and (
+            first == len(rungs) or self.window.at_most(at) < rungs[first].threshold
+        ):
+            return
+        value = self.window.value(at)
         target = max(self.ladder.reached(value), reached_before)
         if target > place:
-            self._start(target, at, "reached", value, self.ladder.rungs[target])
-        elif self._in_grace(at) and value >= self.ladder.rungs[place].threshold:
-            self._start(place, at, "renewed", value, self.ladder.rungs[place])
+            self._start(target, at, "reached", value, rungs[target])
+        elif first == place and value >= rungs[place].threshold:
+            self._start(place, at, "renewed", value, rungs[place])
 
     def pass_time(self, *, before: datetime | None, until: datetime | None = None) -> None:
         """Compare the tier at every end of its validity, up to the next event or ``until``.
@@ -289,26 +325,23 @@ class _Walk:
                 return
             place = self.ladder.position(self.held.tier)
             rung = self.ladder.rungs[place]
-            value = self._value(end)
+            value = self.window.value(end)
             if value >= rung.threshold:
                 self._start(place, end, "renewed", value, rung)
                 continue
             fall_at = calendars.add_days_to_instant(end, self.policy.grace_days, self.grading.zone)
             if not _comes(fall_at, before, until):
                 return
-            value = self._value(fall_at)
+            value = self.window.value(fall_at)
             self._start(self._below(place, value), fall_at, "fallen", value, rung)
 
     def _below(self, place: int, value: int) -> int:
         if self.policy.downgrade == "recompute":
-            return min(self.ladder.reached(value), place - 1)
-        return place - 1
+            return max(0, min(self.ladder.reached(value), place - 1))
+        return max(0, place - 1)
 
     def _in_grace(self, at: datetime) -> bool:
         return self.held.valid_until is not None and at > self.held.valid_until
-
-    def _value(self, at: datetime) -> int:
-        return window_value(self.gains, window_from(self.grading, at), at)
 
     def _start(self, place: int, at: datetime, cause: str, value: int, compared: Rung) -> None:
         previous = self.held
