@@ -245,9 +245,11 @@ class PointLot(models.Model):
                 condition=Q(remaining__gt=0),
                 name="members_pointlot_expiring",
             ),
+            # Lots that were available when they were earned, and those moved when they became
+            # available, are left out: they would be nearly all.
             models.Index(
                 fields=["available_at"],
-                condition=Q(remaining__gt=0),
+                condition=Q(remaining__gt=0, available_at__gt=models.F("earned_at")),
                 name="members_pointlot_activating",
             ),
             # Reader: returns and releases that follow moved points.

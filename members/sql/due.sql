@@ -128,6 +128,14 @@ BEGIN
       AND e.currency_id = a.currency_id AND e.kind = 'expired'
     CROSS JOIN LATERAL (VALUES (1::smallint, d.account_id, -d.points),
                                (2::smallint, e.id, d.points)) v(line, account_id, points);
+  INSERT INTO public.members_outboxevent (public_id, program_id, kind, member_id, payload,
+      created_at, attempts, failure)
+    SELECT gen_random_uuid(), a.program_id, 'points_expired', a.member_id,
+      jsonb_build_object('points', d.points, 'currency', c.code, 'expired_at', d.expires_at),
+      p_recorded_at, 0, ''
+    FROM unnest(accounts, instants, points) d(account_id, expires_at, points)
+    JOIN public.members_ledgeraccount a ON a.id = d.account_id
+    JOIN public.members_pointcurrency c ON c.id = a.currency_id;
   RETURN cardinality(ids);
 END $$;
 

@@ -1,0 +1,40 @@
+"""Prove the books."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from members.services.reconciliation import Finding, verify
+
+
+class Command(BaseCommand):
+    """Ends with 0 when every invariant holds, else with 1 and the first difference of each."""
+
+    help = "Recompute every invariant of the ledger from its rows, in one snapshot."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Verify, print, and end with the code."""
+        report = verify()
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_json(), default=str, indent=2))
+        else:
+            for finding in report.findings:
+                self._print(finding)
+            found = sum(finding.differences for finding in report.findings)
+            self.stdout.write(f"{report.entries} entries, {found} differences")
+        if not report.is_proved:
+            raise SystemExit(1)
+
+    def _print(self, finding: Finding) -> None:
+        if not finding.differences:
+            self.stdout.write(f"ok    {finding.invariant}")
+            return
+        self.stdout.write(f"FAIL  {finding.invariant}")
+        first = json.dumps(finding.first, default=str)
+        self.stdout.write(f"      {finding.differences} differences, the first: {first}")

@@ -1,0 +1,22 @@
+-- A redemption's ledger transactions are its member's and its points, and stand as it stands:
+-- a hold is open while it is held, and a cancelled redemption gave its points back.
+SELECT r.public_id AS redemption, r.state, r.points, h.points AS held, d.points AS paid,
+  b.points AS given_back
+FROM rewards_redemption r
+LEFT JOIN members_ledgerhold h ON h.transaction_id = r.hold_id
+LEFT JOIN LATERAL (
+  SELECT t.member_id, t.type, sum(e.points) AS points FROM members_ledgertransaction t
+  JOIN members_ledgerentry e ON e.transaction_id = t.id
+  JOIN members_ledgeraccount a ON a.id = e.account_id AND a.kind = 'redeemed'
+  WHERE t.id = r.debit_id GROUP BY 1, 2) d ON true
+LEFT JOIN LATERAL (
+  SELECT -sum(e.points) AS points FROM members_ledgertransaction t
+  JOIN members_ledgerentry e ON e.transaction_id = t.id
+  JOIN members_ledgeraccount a ON a.id = e.account_id AND a.kind = 'redeemed'
+  WHERE t.reverses_id = r.debit_id) b ON true
+WHERE (r.debit_id IS NOT NULL AND (d.points IS DISTINCT FROM r.points
+       OR d.member_id IS DISTINCT FROM r.member_id OR d.type <> 'redeem'))
+  OR (r.hold_id IS NOT NULL AND h.points IS DISTINCT FROM r.points)
+  OR coalesce(h.is_open, false) <> (r.state = 'held')
+  OR (r.debit_id IS NOT NULL AND r.state <> 'expired' AND coalesce(b.points, 0)
+      <> CASE WHEN r.state = 'cancelled' THEN r.points ELSE 0 END)
