@@ -1,0 +1,227 @@
+"""Moving points. Thin calls of the posting functions in ``members/sql``, which are judged there.
+
+The order of every act: ``settle_due`` (it locks the members), read what the decision needs, then
+post. What the books do not allow is refused by the database with ``IntegrityError`` and leaves
+nothing behind; services decide beforehand, so that a member sees a reason instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import connection
+
+from loyalty_site.lib.wire import dumps
+from members.models import LedgerTransaction, LotUse
+
+DebitType = Literal["redeem", "hold"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Header:
+    """A transaction to post; ``external_ref`` says which thing caused it, never who."""
+
+    member_id: int
+    currency_id: int
+    type: LedgerTransaction.Type
+    source: str
+    external_ref: str
+    actor: str
+    occurred_at: datetime
+    reverses_id: int | None = None
+    resolves_id: int | None = None
+    hold_expires_at: datetime | None = None
+    reason_code: str = ""
+    public_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewLot:
+    """A lot that a header opens; ``earned_at`` is not before the header's ``occurred_at``."""
+
+    header: int
+    account_id: int
+    points: int
+    earned_at: datetime
+    available_at: datetime
+    expires_at: datetime | None
+    moved_from_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Use:
+    """Points that a header takes from a lot: an old one, or one that it opens itself."""
+
+    header: int
+    points: int
+    kind: LotUse.Kind
+    lot_id: int | None = None
+    new_lot: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One signed line of a header."""
+
+    header: int
+    account_id: int
+    points: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Posting:
+    """Transactions of one program; ``header`` and ``new_lot`` are positions, from 0."""
+
+    headers: Sequence[Header]
+    entries: Sequence[Entry]
+    lots: Sequence[NewLot] = ()
+    uses: Sequence[Use] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Debit:
+    """Points to take from what is available, soonest expiry first."""
+
+    member_id: int
+    currency_id: int
+    points: int
+    type: DebitType
+    external_ref: str
+    actor: str
+    source: str = "redemption"
+    hold_expires_at: datetime | None = None
+
+
+def lock(*, member_ids: Sequence[int]) -> None:
+    """Wait for the members' accounts, in the one order; held until the transaction ends."""
+    _call("ledger_lock(%s::bigint[])", list(member_ids))
+
+
+def settle_due(
+    *, member_ids: Sequence[int], moment: datetime, recorded_at: datetime, actor: str
+) -> int:
+    """Lock the members and post what is due for them at ``moment``; return how many it took.
+
+    A repeat finds nothing due.
+    """
+    posted: int = _call(
+        "ledger_settle_due(%s::bigint[], %s::timestamptz, %s::timestamptz, %s::text)",
+        *(list(member_ids), moment, recorded_at, actor),
+    )
+    return posted
+
+
+def debit(*, wanted: Debit, occurred_at: datetime, recorded_at: datetime) -> int:
+    """Redeem or hold points; return the id of the transaction.
+
+    It is dated at ``occurred_at``, or when the last of its points was earned or given back.
+
+    :raises IntegrityError: the points are not there, or the member is in debt.
+    """
+    posted: int = _call(
+        "ledger_debit(%s::bigint, %s::bigint, %s::bigint, %s::text, %s::text, %s::text, %s::text,"
+        " %s::timestamptz, %s::timestamptz, %s::timestamptz)",
+        *(wanted.member_id, wanted.currency_id, wanted.points, wanted.type, wanted.source),
+        *(wanted.external_ref, wanted.actor, occurred_at, recorded_at, wanted.hold_expires_at),
+    )
+    return posted
+
+
+def capture(*, hold_id: int, actor: str, occurred_at: datetime, recorded_at: datetime) -> int:
+    """Turn a hold into a redemption; return the id of the redeeming transaction.
+
+    :raises IntegrityError: the hold has ended.
+    """
+    posted: int = _call(
+        "ledger_capture(%s::bigint, %s::text, %s::timestamptz, %s::timestamptz)",
+        *(hold_id, actor, occurred_at, recorded_at),
+    )
+    return posted
+
+
+def give_back(
+    *,
+    original_id: int,
+    source: str,
+    external_ref: str,
+    actor: str,
+    occurred_at: datetime,
+    recorded_at: datetime,
+    reason_code: str,
+) -> int:
+    """Release a hold or reverse a redemption, to the lots that it took; return the id.
+
+    :raises IntegrityError: the hold has ended, or the redemption was reversed before.
+    """
+    posted: int = _call(
+        "ledger_give_back(%s::bigint, %s::text, %s::text, %s::text, %s::timestamptz,"
+        " %s::timestamptz, %s::text)",
+        *(original_id, source, external_ref, actor, occurred_at, recorded_at, reason_code),
+    )
+    return posted
+
+
+def post(*, program_id: int, posting: Posting, recorded_at: datetime) -> list[int]:
+    """Post transactions that the caller decided under the members' lock; return their ids.
+
+    :raises IntegrityError: some of them break a rule of the books; none is posted.
+    """
+    ids: list[int] = _call(
+        "ledger_post(%s::bigint, %s::timestamptz, %s::jsonb)",
+        *(program_id, recorded_at, dumps(as_document(posting)).decode()),
+    )
+    return ids
+
+
+def as_document(posting: Posting) -> dict[str, list[dict[str, Any]]]:
+    """Return the posting as ``ledger_post`` reads it."""
+    return {
+        "headers": [_header(header) for header in posting.headers],
+        "lots": [
+            {
+                **{"h": lot.header, "account": lot.account_id, "points": lot.points},
+                **{"earned_at": lot.earned_at, "available_at": lot.available_at},
+                **{"expires_at": lot.expires_at, "moved_from": lot.moved_from_id},
+            }
+            for lot in posting.lots
+        ],
+        "uses": [
+            {
+                **{"h": use.header, "points": use.points, "kind": use.kind},
+                **{"lot": use.lot_id, "new": use.new_lot},
+            }
+            for use in posting.uses
+        ],
+        "entries": [
+            {"h": entry.header, "account": entry.account_id, "points": entry.points}
+            for entry in posting.entries
+        ],
+    }
+
+
+def _header(header: Header) -> dict[str, Any]:
+    return {
+        "id": header.public_id,
+        "member": header.member_id,
+        "currency": header.currency_id,
+        "type": header.type,
+        "source": header.source,
+        "ref": header.external_ref,
+        "actor": header.actor,
+        "occurred_at": header.occurred_at,
+        "reverses": header.reverses_id,
+        "resolves": header.resolves_id,
+        "hold_expires_at": header.hold_expires_at,
+        "reason": header.reason_code,
+    }
+
+
+def _call(function: str, *arguments: Any) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}", arguments)
+        row = cursor.fetchone()
+    return row[0] if row else None

@@ -1,0 +1,35 @@
+"""The jobs of members by name, for the timetable's tasks and for the operator's commands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from members.services import delivery, reconciliation, settling, tiers, upkeep
+from members.services.jobs import Job, Trouble
+
+MEMBERS_PER_CHUNK = 200
+
+
+def regrade_tiers(moment: datetime, _trouble: Trouble) -> int | None:
+    """Grade a chunk of members whose tier is due."""
+    return tiers.regrade_due(moment=moment, limit=MEMBERS_PER_CHUNK) or None
+
+
+def deliver_outbox(moment: datetime, _trouble: Trouble) -> int | None:
+    """Tell a chunk of events; workers share them by their claims."""
+    return delivery.deliver_due(moment=moment) or None
+
+
+JOBS = {
+    job.name: job
+    for job in (
+        settling.ACTIVATE_POINTS,
+        settling.EXPIRE_POINTS,
+        Job(name="regrade_tiers", chunk=regrade_tiers, is_exclusive=False),
+        Job(name="deliver_outbox", chunk=deliver_outbox, is_exclusive=False),
+        reconciliation.VERIFY_LEDGER,
+        upkeep.PURGE_IDEMPOTENCY_RECORDS,
+        upkeep.PURGE_OUTBOX,
+        upkeep.PURGE_TOKENS,
+    )
+}

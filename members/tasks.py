@@ -1,0 +1,66 @@
+"""The tasks of members: doorbells of the jobs, which are commands of the same name as well."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from members.services import jobs, periodic, upkeep
+
+
+@shared_task
+def activate_points() -> None:
+    """Make due pending points available."""
+    _run("activate_points")
+
+
+@shared_task
+def expire_points() -> None:
+    """Expire points whose end has come."""
+    _run("expire_points")
+
+
+@shared_task
+def regrade_tiers() -> None:
+    """Compare tiers whose validity has ended."""
+    _run("regrade_tiers")
+
+
+@shared_task
+def deliver_outbox() -> None:
+    """Tell members what the outbox holds."""
+    _run("deliver_outbox")
+
+
+@shared_task
+def verify_ledger() -> None:
+    """Prove the books."""
+    _run("verify_ledger")
+
+
+@shared_task
+def purge_idempotency_records() -> None:
+    """Delete answers that are no longer repeated."""
+    _run("purge_idempotency_records")
+
+
+@shared_task
+def purge_outbox() -> None:
+    """Delete events that were told, and the records of old runs."""
+    _run("purge_outbox")
+
+
+@shared_task
+def purge_tokens() -> None:
+    """Delete expired tokens, sessions and exports."""
+    _run("purge_tokens")
+
+
+@shared_task
+def beat_heartbeat() -> None:
+    """Leave the worker's sign of life."""
+    upkeep.beat(moment=timezone.now())
+
+
+def _run(name: str) -> None:
+    jobs.run(periodic.JOBS[name], moment=timezone.now())
