@@ -113,7 +113,8 @@ BEGIN
         period_start text, currency text, "limit" bigint)
       ORDER BY k.scope DESC, k.code, k.per, k.subject, k.period, k.period_start, k.currency
       ON CONFLICT (code, subject, period_start, currency, per, period, scope, program_id)
-      DO UPDATE SET points_limit = greatest(excluded.points_limit, c.points);
+      DO UPDATE SET points_limit =
+        CASE WHEN excluded.points_limit IS NOT NULL THEN greatest(excluded.points_limit, c.points) END;
   END IF;
   RETURN (
     SELECT coalesce(jsonb_agg(jsonb_build_array(coalesce(c.points, 0), coalesce(c.uses, 0))

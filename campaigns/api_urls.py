@@ -1,0 +1,29 @@
+"""The addresses of campaigns below /api/v1/."""
+
+from django.urls import path
+
+from campaigns.api.events import EventsView
+from campaigns.api.program import ProgramView
+from campaigns.api.purchases import (
+    ClaimView,
+    MyPurchasesView,
+    PurchaseBatchView,
+    PurchasesView,
+    PurchaseView,
+)
+from campaigns.api.returns import ReturnsView, ReturnView
+from campaigns.api.statements import MemberEntriesView, MyEntriesView
+
+urlpatterns = [
+    path("purchases", PurchasesView.as_view()),
+    path("purchases/batch", PurchaseBatchView.as_view()),
+    path("purchases/<str:purchase_id>", PurchaseView.as_view()),
+    path("purchases/<str:purchase_id>/claim", ClaimView.as_view()),
+    path("returns", ReturnsView.as_view()),
+    path("returns/<str:return_id>", ReturnView.as_view()),
+    path("events", EventsView.as_view()),
+    path("members/<str:member_id>/entries", MemberEntriesView.as_view()),
+    path("me/entries", MyEntriesView.as_view()),
+    path("me/purchases", MyPurchasesView.as_view()),
+    path("program", ProgramView.as_view()),
+]

@@ -1,0 +1,89 @@
+"""The program as a file: plan, apply, export, check."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from campaigns.programfile import ProgramDocument, dump, parse, run_tests
+from campaigns.services import program
+from loyalty_site.lib.errors import DomainError
+
+
+class Command(BaseCommand):
+    """Read a program file, or write the live program as one."""
+
+    help = "plan FILE, apply FILE [--yes], export, check FILE"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        for name, text in (
+            ("plan", "print what applying the file would change"),
+            ("apply", "make the database equal to the file"),
+            ("check", "run the file's embedded tests without writing"),
+        ):
+            action = actions.add_parser(name, help=text)
+            action.add_argument("file", type=Path)
+            if name == "apply":
+                action.add_argument("--yes", action="store_true", help="do not ask")
+        actions.add_parser("export", help="write the live program to standard output")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do what the action says; every mistake of the file is named by its path."""
+        try:
+            getattr(self, f"_{options['action']}")(options)
+        except DomainError as refusal:
+            raise CommandError(refusal.detail) from None
+
+    def _plan(self, options: dict[str, Any]) -> None:
+        self._print_plan(program.plan(_read(options["file"])))
+
+    def _apply(self, options: dict[str, Any]) -> None:
+        document = _read(options["file"])
+        changes = program.plan(document)
+        self._print_plan(changes)
+        if not changes:
+            return
+        if not options["yes"] and not self._agreed():
+            raise CommandError("nothing was applied")
+        program.apply(document=document, moment=timezone.now())
+        self.stdout.write(f"Applied {len(changes)} changes.")
+
+    def _agreed(self) -> bool:
+        if not sys.stdin.isatty():
+            return False
+        return input("Apply? [y/N] ").strip().lower() in {"y", "yes"}
+
+    def _print_plan(self, changes: list[program.Change]) -> None:
+        for change in changes:
+            self.stdout.write(str(change))
+        if not changes:
+            self.stdout.write("Nothing to change.")
+
+    def _export(self, options: dict[str, Any]) -> None:
+        live = program.live_document()
+        if live is None:
+            raise CommandError("there is no program yet; apply a file first")
+        self.stdout.write(dump(live), ending="")
+
+    def _check(self, options: dict[str, Any]) -> None:
+        outcomes = run_tests(_read(options["file"]))
+        failed = 0
+        for outcome in outcomes:
+            self.stdout.write(outcome.report)
+            failed += not outcome.passed
+        self.stdout.write(f"{len(outcomes) - failed} passed, {failed} failed")
+        if failed:
+            raise CommandError("the program does not do what its tests say")
+
+
+def _read(path: Path) -> ProgramDocument:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"cannot read {path}: {error}") from None
+    return parse(text)

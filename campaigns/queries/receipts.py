@@ -1,0 +1,42 @@
+"""Why points were given: the awards behind the lines of a statement."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from campaigns.models import Award
+from campaigns.queries.rulebook import localized
+
+
+def receipts_for(transaction_ids: Sequence[int], locale: str = "en") -> dict[int, list[dict[str, Any]]]:
+    """Return the receipt rows of each ledger transaction, in the order of the receipt."""
+    awards = (
+        Award.objects.filter(transaction_id__in=list(transaction_ids))
+        .select_related("rule_version__rule__campaign", "rule_version")
+        .order_by("position", "pk")
+    )
+    receipts: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for award in awards:
+        rule = award.rule_version.rule
+        receipts[award.transaction_id or 0].append(
+            {
+                "rule": {
+                    "code": rule.code,
+                    "version": award.rule_version.version,
+                    "name": localized(award.rule_version.definition.get("name"), locale)
+                    or rule.code,
+                },
+                "campaign": rule.campaign.code if rule.campaign else None,
+                "line_id": award.line_id or None,
+                "points": award.points,
+                "taken_back": award.taken_back,
+                "requested": award.requested,
+                "capped_by": award.capped_by or None,
+                "available_at": award.available_at,
+                "expires_at": award.expires_at,
+                "text": award.text,
+            }
+        )
+    return dict(receipts)

@@ -1,0 +1,198 @@
+"""The program as intake needs it: rules compiled, currencies, tiers and the zone.
+
+Kept in the process until the program's version changes; opening a purchase
+reports the version, so that nothing stale ever judges one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from campaigns.earning.rules import CompiledRule, compile_definition
+from campaigns.models import Publication, RuleVersion
+from loyalty_site.lib import money
+from members.lots import ExpiryPolicy
+from members.models import LedgerAccount, PointCurrency, Program
+from members.queries.grading import ProgramGrading, grading_of
+from members.queries.program import NoProgram
+
+HISTORY_ATTRIBUTES = (b'"member.purchases_count"', b'"member.days_since_purchase"')
+SEGMENT_ATTRIBUTES = (b'"member.segment"',)
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """A point currency with its counter-account for what is issued."""
+
+    id: int
+    code: str
+    is_redeemable: bool
+    expiry: ExpiryPolicy
+    pending_days: int
+    returns_policy: str
+    debt_limit: int
+    grace_days: int
+    issued_account: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The rules of one publication and the rows of their versions."""
+
+    number: int
+    effective_from: datetime | None
+    rules: tuple[CompiledRule, ...]
+    version_ids: Mapping[tuple[str, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Everything about the program that does not depend on a member.
+
+    ``needs_segments`` and ``needs_history`` say which costly facts any rule asks
+    for. ``publications`` are the newest first.
+    """
+
+    program_id: int
+    version: int
+    currency: str
+    minor_digits: int
+    locale: str
+    zone: ZoneInfo
+    claim_days: int
+    currencies: Mapping[str, Currency]
+    points_code: str
+    grading: ProgramGrading | None
+    publications: tuple[Published, ...]
+    needs_segments: bool
+    needs_history: bool
+
+    def rules_at(self, occurred_at: datetime) -> Published | None:
+        """Return the newest publication that holds for what occurred then."""
+        for each in self.publications:
+            if each.effective_from is None or each.effective_from <= occurred_at:
+                return each
+        return None
+
+
+_kept: dict[str, Rulebook] = {}
+
+
+def current(version: int | None = None) -> Rulebook:
+    """Return the rulebook, read again when ``version`` is not the one kept.
+
+    :raises NoProgram: no program file has been applied.
+    """
+    kept = _kept.get("main")
+    if kept is None or (version is not None and kept.version != version):
+        kept = _kept["main"] = _load()
+    return kept
+
+
+def forget() -> None:
+    """Empty this process's memory of the program; tests change databases under it."""
+    _kept.clear()
+
+
+def _load() -> Rulebook:
+    program = Program.objects.first()
+    if program is None:
+        raise NoProgram
+    currencies = _currencies(program)
+    publications = list(Publication.objects.filter(program=program).order_by("-number"))
+    wanted = {version for each in publications for version in each.rule_versions}
+    versions = {
+        row.pk: row
+        for row in RuleVersion.objects.filter(pk__in=wanted).select_related("rule").order_by("pk")
+    }
+    text = orjson.dumps([row.definition for row in versions.values()])
+    return Rulebook(
+        program_id=program.pk,
+        version=program.version,
+        currency=program.currency,
+        minor_digits=money.minor_digits(program.currency),
+        locale=program.locale,
+        zone=ZoneInfo(program.timezone),
+        claim_days=program.claim_days,
+        currencies=currencies,
+        points_code=next((c.code for c in currencies.values() if c.is_redeemable), ""),
+        grading=grading_of(program),
+        publications=tuple(_published(each, versions, program.locale) for each in publications),
+        needs_segments=any(name in text for name in SEGMENT_ATTRIBUTES),
+        needs_history=any(name in text for name in HISTORY_ATTRIBUTES),
+    )
+
+
+def _currencies(program: Program) -> dict[str, Currency]:
+    issued = dict(
+        LedgerAccount.objects.filter(program=program, kind="issued").values_list(
+            "currency_id", "id"
+        )
+    )
+    rows = PointCurrency.objects.filter(program=program).order_by("position", "pk")
+    return {
+        row.code: Currency(
+            id=row.pk,
+            code=row.code,
+            is_redeemable=row.kind == PointCurrency.Kind.REDEEMABLE,
+            expiry=expiry_policy(row.expiry),
+            pending_days=row.pending_days,
+            returns_policy=row.returns_policy,
+            debt_limit=row.debt_limit,
+            grace_days=row.grace_days,
+            issued_account=issued[row.pk],
+        )
+        for row in rows
+    }
+
+
+def expiry_policy(stored: Mapping[str, Any]) -> ExpiryPolicy:
+    """Return the policy of a currency from the JSON that its row holds."""
+    month_day = stored.get("month_day")
+    month, day = map(int, month_day.split("-")) if month_day else (0, 0)
+    return ExpiryPolicy(
+        model=stored.get("model") or "never",
+        years=stored.get("years") or 0,
+        months=stored.get("months") or 0,
+        days=stored.get("days") or 0,
+        round_to=stored.get("round_to") or "none",
+        month_day=(month, day) if month_day else None,
+        minimum_months=stored.get("minimum_months") or 0,
+    )
+
+
+def _published(each: Publication, versions: Mapping[int, RuleVersion], locale: str) -> Published:
+    rows = [versions[pk] for pk in each.rule_versions]
+    return Published(
+        number=each.number,
+        effective_from=each.effective_from,
+        rules=tuple(_compiled(row.pk, row.version, _text(row.definition), locale) for row in rows),
+        version_ids={(row.rule.code, row.version): row.pk for row in rows},
+    )
+
+
+def _text(definition: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(definition, option=orjson.OPT_SORT_KEYS)
+
+
+# A version never changes, so that its compiled form is good for as long as the process lives;
+# the text is part of the key because a test may number another version alike.
+@lru_cache(maxsize=4096)
+def _compiled(pk: int, version: int, text: bytes, locale: str) -> CompiledRule:
+    definition = orjson.loads(text)
+    definition["name"] = localized(definition.get("name"), locale)
+    return compile_definition(definition, version)
+
+
+def localized(value: Any, locale: str) -> str:
+    """Return a text that is kept by language, in ``locale`` or the first there is."""
+    if isinstance(value, Mapping):
+        return str(value.get(locale) or next(iter(value.values()), ""))
+    return str(value or "")

@@ -1,0 +1,316 @@
+"""Judge purchases and events for one member after the other, in memory.
+
+No database and no clock: what the opening call read goes in, what the posting
+call writes comes out. Every fact changes the member's state for the next, so
+that a batch gives what the same purchases sent singly would give.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from campaigns.api.bodies import EventBody, PurchaseBody
+from campaigns.earning.evaluate import evaluate
+from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
+from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, Used
+from campaigns.earning.rules import limit_keys
+from campaigns.queries.rulebook import Currency, Rulebook
+from loyalty_site.lib import calendars, money
+from members import grading, lots
+from members.services.tiers import StoredStanding, read_gains, read_standings, splice
+
+
+@dataclass(slots=True)
+class MemberState:
+    """A locked member as intake knows them; changed by every fact that is judged."""
+
+    id: int
+    public_id: str
+    status: str
+    enrolled_at: datetime
+    birth_date: date | None
+    locale: str
+    source_channel: str
+    accounts: dict[str, list[int]]
+    stored: list[StoredStanding]
+    standings: list[grading.Standing]
+    gains: list[grading.Gain]
+    segments: frozenset[str]
+    history: list[datetime]
+
+    def account(self, currency: Currency, kind: str) -> int:
+        """Return the row of the member's account."""
+        return self.accounts[f"{currency.id}:{kind}"][0]
+
+    def owed(self, currency: Currency) -> int:
+        """Return the member's debt in points, not negative."""
+        account = self.accounts.get(f"{currency.id}:debt")
+        return -account[1] if account else 0
+
+    def settle(self, currency: Currency, points: int) -> None:
+        """Lower the debt by ``points``."""
+        self.accounts[f"{currency.id}:debt"][1] += points
+
+    def facts_at(self, occurred_at: datetime) -> MemberFacts:
+        """Return the member as they were just before the fact."""
+        earlier = bisect_left(self.history, occurred_at)
+        return MemberFacts(
+            id=self.public_id,
+            status=self.status,
+            tier=grading.tier_at(self.standings, occurred_at),
+            enrolled_at=self.enrolled_at,
+            birth_date=self.birth_date,
+            locale=self.locale or None,
+            source_channel=self.source_channel or None,
+            segments=self.segments,
+            purchases_count=earlier,
+            last_purchase_at=self.history[earlier - 1] if earlier else None,
+        )
+
+
+def member_state(
+    pk: int, row: Mapping[str, Any], book: Rulebook, until: datetime
+) -> MemberState:
+    """Return the state from what ``intake_members`` gave, its timeline brought up to ``until``."""
+    stored: list[StoredStanding] = []
+    gains: list[grading.Gain] = []
+    standings: list[grading.Standing] = []
+    if book.grading is not None:
+        stored = read_standings(row["standings"], book.grading.codes)
+        gains = read_gains(row["gains"])
+        standings = [each.standing for each in stored]
+        if standings and standings[-1].valid_until is not None:
+            standings = splice(
+                standings,
+                grading.regrade(
+                    book.grading.grading, standings, gains, standings[-1].starts_at, until
+                ),
+            )
+    birth_date = row["birth_date"]
+    return MemberState(
+        id=pk,
+        public_id=row["public_id"],
+        status=row["status"],
+        enrolled_at=datetime.fromisoformat(row["enrolled_at"]),
+        birth_date=date.fromisoformat(birth_date) if birth_date else None,
+        locale=row["locale"],
+        source_channel=row["source_channel"],
+        accounts=row["accounts"] or {},
+        stored=stored,
+        standings=standings,
+        gains=gains,
+        segments=frozenset(row["segments"] or ()),
+        history=sorted(map(datetime.fromisoformat, row["history"] or ())),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What one fact gave in one currency, ready to be posted."""
+
+    currency: Currency
+    points: int
+    available_at: datetime
+    expires_at: datetime | None
+    is_pending: bool
+    paid_debt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The outcome for one fact: awards with reasons, points by currency, the tier."""
+
+    evaluation: Evaluation
+    granted: Mapping[str, Granted]
+    version_ids: Mapping[tuple[str, int], int]
+    tier_before: str | None
+    tier_after: str | None
+
+
+NOTHING = Evaluation((), ())
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The counters in memory, and what was added to them since they were read."""
+
+    used: dict[LimitKey, Used] = field(default_factory=dict)
+    added: dict[LimitKey, Used] = field(default_factory=dict)
+
+    def add(self, awards: Iterable[AwardDraft]) -> None:
+        """Count what the awards used."""
+        for award in awards:
+            for key, points, uses in award.limit_uses:
+                before = self.used.get(key, Used())
+                self.used[key] = Used(before.points + points, before.uses + uses)
+                added = self.added.get(key, Used())
+                self.added[key] = Used(added.points + points, added.uses + uses)
+
+
+def purchase_facts(body: PurchaseBody, book: Rulebook) -> PurchaseFacts:
+    """Return the facts of a purchase, its nets rounded to the minor unit."""
+    digits = book.minor_digits
+    lines = tuple(
+        LineFacts(
+            line_id=line.line_id,
+            position=position,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            net=money.line_net(line.quantity, line.unit_price, line.discount, digits),
+            sku=line.sku,
+            name=line.name,
+            category=line.category,
+            brand=line.brand,
+            discount=line.discount,
+            tax=line.tax or Decimal(0),
+            tags=tuple(line.tags),
+        )
+        for position, line in enumerate(body.lines, 1)
+    )
+    return PurchaseFacts(
+        source=body.source,
+        occurred_at=body.occurred_at,
+        local=body.occurred_at.astimezone(book.zone),
+        currency=body.currency,
+        lines=lines,
+        net=sum((line.net for line in lines), Decimal(0)),
+        store=body.store,
+        channel=body.channel,
+        cashier=body.cashier,
+        device=body.device,
+        coupons=tuple(body.coupons),
+        tenders=tuple((tender.kind, tender.amount) for tender in body.tenders),
+    )
+
+
+def event_facts(body: EventBody, book: Rulebook) -> EventFacts:
+    """Return the facts of an event."""
+    return EventFacts(
+        type=body.type,
+        occurred_at=body.occurred_at,
+        local=body.occurred_at.astimezone(book.zone),
+        payload=body.payload,
+    )
+
+
+def keys_of(
+    book: Rulebook, state: MemberState, fact: PurchaseFacts | EventFacts, *, asked_only: bool
+) -> list[LimitKey]:
+    """Return the counters that judging the fact needs.
+
+    With ``asked_only`` those of the rules that would give something if nothing
+    were limited; else those of every rule alive at its moment.
+    """
+    published = book.rules_at(fact.occurred_at)
+    if published is None:
+        return []
+    rules: Sequence[Any] = [
+        rule
+        for rule in published.rules
+        if rule.limits or (rule.campaign and rule.campaign.budget_points is not None)
+    ]
+    if not rules:
+        return []
+    if asked_only:
+        evaluation = evaluate(published.rules, fact, state.facts_at(fact.occurred_at), {})
+        giving = {award.rule_code for award in evaluation.awards}
+        rules = [rule for rule in rules if rule.code in giving]
+    return limit_keys(rules, fact, state.public_id)
+
+
+class Unreserved(Exception):
+    """A rule gives something whose counter was not read; read more and judge again."""
+
+
+def judge(
+    book: Rulebook,
+    state: MemberState,
+    fact: PurchaseFacts | EventFacts,
+    counters: Ledger,
+    recorded_at: datetime,
+) -> Judgement:
+    """Return what the fact gives the member, and bring their state forward.
+
+    :raises Unreserved: a counter that it needs is not in ``counters``.
+    """
+    at = fact.occurred_at
+    before = grading.tier_at(state.standings, at)
+    published = book.rules_at(at)
+    evaluation = NOTHING
+    if published is not None:
+        evaluation = evaluate(published.rules, fact, state.facts_at(at), counters.used)
+        for award in evaluation.awards:
+            if any(use.key not in counters.used for use in award.limit_uses):
+                raise Unreserved
+    counters.add(evaluation.awards)
+    granted = {
+        code: _grant(book, state, book.currencies[code], evaluation.points(code), at, recorded_at)
+        for code in dict.fromkeys(award.currency for award in evaluation.awards)
+    }
+    _advance(book, state, granted, at, recorded_at)
+    if isinstance(fact, PurchaseFacts):
+        insort(state.history, at)
+    return Judgement(
+        evaluation=evaluation,
+        granted=granted,
+        version_ids=published.version_ids if published else {},
+        tier_before=before,
+        tier_after=held_tier(state, at),
+    )
+
+
+def held_tier(state: MemberState, at: datetime) -> str | None:
+    """Return the tier held from ``at`` on; before any standing the first one."""
+    held = [each for each in state.standings if each.starts_at <= at] or state.standings[:1]
+    return held[-1].tier if held else None
+
+
+def _grant(
+    book: Rulebook,
+    state: MemberState,
+    currency: Currency,
+    points: int,
+    at: datetime,
+    recorded_at: datetime,
+) -> Granted:
+    if not currency.is_redeemable:
+        return Granted(currency, points, at, None, is_pending=False, paid_debt=0)
+    available_at = at
+    if currency.pending_days:
+        available_at = calendars.add_days_to_instant(at, currency.pending_days, book.zone)
+    # Points that would end before they can be used get the grace, counted from then.
+    usable_from = max(recorded_at, available_at)
+    expires_at = lots.with_grace(
+        lots.expires_at(currency.expiry, at, book.zone), usable_from, currency.grace_days, book.zone
+    )
+    is_pending = available_at > recorded_at
+    paid_debt = 0 if is_pending else min(points, state.owed(currency))
+    if paid_debt:
+        state.settle(currency, paid_debt)
+    return Granted(currency, points, available_at, expires_at, is_pending, paid_debt)
+
+
+def _advance(
+    book: Rulebook,
+    state: MemberState,
+    granted: Mapping[str, Granted],
+    at: datetime,
+    recorded_at: datetime,
+) -> None:
+    if book.grading is None or not state.standings:
+        return
+    gained = sum(
+        each.points for each in granted.values() if each.currency.id == book.grading.currency_id
+    )
+    if not gained:
+        return
+    insort(state.gains, grading.Gain(at, gained))
+    regraded = grading.regrade(
+        book.grading.grading, state.standings, state.gains, at, max(at, recorded_at)
+    )
+    state.standings = splice(state.standings, regraded)

@@ -1,0 +1,292 @@
+"""Turn judgements into the document that the posting call writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from campaigns.api.bodies import PurchaseBody
+from campaigns.earning.facts import PurchaseFacts
+from campaigns.earning.results import AwardDraft, LimitKey, NotApplied
+from campaigns.queries.rulebook import Rulebook
+from campaigns.services.judging import Granted, Judgement, MemberState
+from members.services import tiers
+
+State = str
+
+
+@dataclass(slots=True)
+class Document:
+    """What one call of ``intake_post`` writes; positions refer to each other by index."""
+
+    book: Rulebook
+    recorded_at: datetime
+    actor: str
+    purchases: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    claim: dict[str, Any] | None = None
+    event: dict[str, Any] | None = None
+    headers: list[dict[str, Any]] = field(default_factory=list)
+    lots: list[dict[str, Any]] = field(default_factory=list)
+    uses: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    awards: list[dict[str, Any]] = field(default_factory=list)
+    outbox: list[dict[str, Any]] = field(default_factory=list)
+
+    def add_purchase(
+        self,
+        *,
+        public_id: UUID,
+        body: PurchaseBody,
+        facts: PurchaseFacts,
+        content_key: bytes,
+        member: MemberState | None,
+        evaluation: Mapping[str, Any],
+    ) -> int:
+        """Add a purchase with its lines; return its position."""
+        position = len(self.purchases)
+        self.purchases.append(
+            {
+                "public_id": public_id,
+                "source": body.source,
+                "external_id": body.external_id,
+                "content_key": content_key.hex(),
+                "member": member.id if member else None,
+                "occurred_at": body.occurred_at,
+                "store": body.store or "",
+                "channel": body.channel or "",
+                "cashier": body.cashier or "",
+                "device": body.device or "",
+                "currency": body.currency,
+                "net": facts.net,
+                "coupons": list(body.coupons),
+                "tenders": [{"kind": t.kind, "amount": str(t.amount)} for t in body.tenders],
+                "evaluation": evaluation,
+            }
+        )
+        self.lines.extend(
+            {
+                "p": position,
+                "position": line.position,
+                "line_id": line.line_id,
+                "sku": line.sku or "",
+                "name": line.name or "",
+                "category": line.category or "",
+                "brand": line.brand or "",
+                "quantity": line.quantity,
+                "unit_price": line.unit_price,
+                "discount": line.discount,
+                "tax": source.tax,
+                "tags": list(line.tags),
+                "net": line.net,
+            }
+            for line, source in zip(facts.lines, body.lines, strict=True)
+        )
+        return position
+
+    def add_awards(
+        self,
+        *,
+        judgement: Judgement,
+        member: MemberState,
+        occurred_at: datetime,
+        source: str,
+        ref: UUID | str,
+        position: int = 0,
+    ) -> None:
+        """Add the awards of one fact and the ledger transactions that they make.
+
+        ``position`` is that of the purchase. A currency in which nothing was
+        granted makes no transaction; its awards stand with zero points.
+        """
+        headers = {
+            code: self._add_transaction(granted, member, occurred_at, source, str(ref))
+            for code, granted in judgement.granted.items()
+            if granted.points
+        }
+        for number, award in enumerate(judgement.evaluation.awards):
+            granted = judgement.granted[award.currency]
+            self.awards.append(
+                {
+                    "p": position,
+                    "h": headers.get(award.currency) if award.points else None,
+                    "member": member.id,
+                    "currency": granted.currency.id,
+                    "rule_version": judgement.version_ids[award.rule_code, award.rule_version],
+                    "position": number,
+                    "requested": award.requested,
+                    "points": award.points,
+                    "capped_by": award.capped_by or "",
+                    "text": award.text[:500],
+                    "line_id": award.line_id or "",
+                    "attribution": list(award.attribution),
+                    "limit_uses": [_use(use.key, use.points, use.uses) for use in award.limit_uses],
+                    "available_at": granted.available_at,
+                    "expires_at": granted.expires_at,
+                    "occurred_at": occurred_at,
+                }
+            )
+
+    def _add_transaction(
+        self,
+        granted: Granted,
+        member: MemberState,
+        occurred_at: datetime,
+        source: str,
+        ref: str,
+    ) -> int:
+        header = len(self.headers)
+        currency = granted.currency
+        self.headers.append(
+            {
+                "member": member.id,
+                "currency": currency.id,
+                "type": "earn",
+                "source": source,
+                "ref": ref,
+                "actor": self.actor,
+                "occurred_at": occurred_at,
+            }
+        )
+        account = member.account(currency, "pending" if granted.is_pending else "available")
+        if currency.is_redeemable:
+            lot = len(self.lots)
+            self.lots.append(
+                {
+                    "h": header,
+                    "account": account,
+                    "points": granted.points,
+                    "earned_at": occurred_at,
+                    "available_at": granted.available_at,
+                    "expires_at": granted.expires_at,
+                }
+            )
+            if granted.paid_debt:
+                self.uses.append(
+                    {"h": header, "new": lot, "points": granted.paid_debt, "kind": "debt"}
+                )
+        kept = granted.points - granted.paid_debt
+        if kept:
+            self._entry(header, account, kept)
+        if granted.paid_debt:
+            self._entry(header, member.account(currency, "debt"), granted.paid_debt)
+        self._entry(header, currency.issued_account, -granted.points)
+        return header
+
+    def _entry(self, header: int, account: int, points: int) -> None:
+        self.entries.append({"h": header, "account": account, "points": points})
+
+    def tell(self, kind: str, member: MemberState, payload: Mapping[str, Any]) -> None:
+        """Add something to be told to the member."""
+        self.outbox.append({"kind": kind, "member": member.id, "payload": payload})
+
+    def standings(self, members: Mapping[int, MemberState]) -> dict[str, list[Any]] | None:
+        """Return what changed on the members' timelines, or None where nothing did."""
+        if self.book.grading is None:
+            return None
+        merged: dict[str, list[Any]] = {"supersede": [], "close": [], "insert": []}
+        for member in members.values():
+            before = [row.standing for row in member.stored]
+            if before == member.standings or not member.standings:
+                continue
+            changed = tiers.changes(
+                member_id=member.id,
+                tier_ids=self.book.grading.tier_ids,
+                stored=member.stored,
+                final=member.standings,
+            )
+            for name, rows in changed.items():
+                merged[name].extend(rows)
+        return merged if any(merged.values()) else None
+
+    def as_json(
+        self, *, limits: Mapping[LimitKey, Any], members: Mapping[int, MemberState]
+    ) -> dict[str, Any]:
+        """Return the document as ``intake_post`` reads it."""
+        document: dict[str, Any] = {
+            "ledger": {
+                "headers": self.headers,
+                "lots": self.lots,
+                "uses": self.uses,
+                "entries": self.entries,
+            },
+            "awards": self.awards,
+        }
+        if self.purchases:
+            document["purchases"] = self.purchases
+            document["lines"] = self.lines
+        if self.claim:
+            document["claim"] = self.claim
+        if self.event:
+            document["event"] = self.event
+        standings = self.standings(members)
+        if standings:
+            document["tiers"] = standings
+        if limits:
+            document["limits"] = [_use(key, used.points, used.uses) for key, used in limits.items()]
+        if self.outbox:
+            document["outbox"] = self.outbox
+        return document
+
+
+def _use(key: LimitKey, points: int, uses: int) -> dict[str, Any]:
+    return {**key._asdict(), "points": points, "uses": uses}
+
+
+def evaluation_record(judgement: Judgement | None) -> dict[str, Any]:
+    """Return what is kept with the purchase, so that its answer can be told again."""
+    if judgement is None:
+        return {"awards": [], "not_applied": [], "points": {}, "tier": None}
+    return {
+        "awards": [
+            _award_record(award, judgement.granted[award.currency])
+            for award in judgement.evaluation.awards
+        ],
+        "not_applied": [_not_applied(each) for each in judgement.evaluation.not_applied],
+        "points": {code: _points(each) for code, each in judgement.granted.items()},
+        "tier": {"before": judgement.tier_before, "after": judgement.tier_after},
+    }
+
+
+def _points(granted: Granted) -> dict[str, int]:
+    pending = granted.points if granted.is_pending else 0
+    return {
+        "granted": granted.points,
+        "available": granted.points - pending - granted.paid_debt,
+        "pending": pending,
+        "paid_debt": granted.paid_debt,
+    }
+
+
+def _award_record(award: AwardDraft, granted: Granted) -> dict[str, Any]:
+    return {
+        "currency": award.currency,
+        "rule": {"code": award.rule_code, "version": award.rule_version, "name": award.rule_name},
+        "campaign": award.campaign,
+        "line_id": award.line_id,
+        "points": award.points,
+        "state": "pending" if granted.is_pending else "available",
+        "available_at": granted.available_at,
+        "expires_at": granted.expires_at,
+        "requested": award.requested,
+        "capped_by": award.capped_by,
+        "text": award.text,
+    }
+
+
+def _not_applied(each: NotApplied) -> dict[str, Any]:
+    rule = None
+    if each.rule_code is not None:
+        rule = {"code": each.rule_code, "version": each.rule_version, "name": each.rule_name}
+    return {
+        "rule": rule,
+        "campaign": each.campaign,
+        "currency": each.currency,
+        "reason": each.reason,
+        "missing": each.missing,
+        "coupon": each.coupon,
+        "text": each.text,
+    }

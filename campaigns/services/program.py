@@ -1,0 +1,222 @@
+"""Make the database equal to a program file, and say beforehand what that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+
+from campaigns.models import Campaign, EarningRule, Publication, RuleVersion
+from campaigns.programfile import ProgramDocument, canonical, live_definitions
+from campaigns.services import segments
+from loyalty_site.lib.errors import DomainError
+from members.models import Program, Purchase
+from members.services import program as member_side
+from rewards.services import catalog
+
+SECTIONS = ("points", "rules", "campaigns", "segments", "rewards")
+# A program that cannot be changed once there is history: points already counted would lose
+# their meaning.
+FIXED = ("code", "currency", "timezone")
+# Two applications at once would publish twice.
+LOCK_KEY = 712_604_002
+
+
+class ProgramHasHistory(DomainError):
+    """Something is to change that purchases already rely on."""
+
+    code = "program_has_history"
+    title = "The program has purchases"
+    cause = "Code, currency and time zone cannot change once purchases have been counted in them."
+    remedy = "Keep them as they are, or start a new installation."
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the plan; ``sign`` is +, ~ or -."""
+
+    sign: str
+    what: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.what}{': ' if self.detail else ''}{self.detail}"
+
+
+def live_document() -> dict[str, Any] | None:
+    """Return the program as it was last applied, or None before that."""
+    program = Program.objects.first()
+    return program.document if program and program.document else None
+
+
+def plan(document: ProgramDocument) -> list[Change]:
+    """Return what applying the document would change; nothing is written.
+
+    :raises ProgramHasHistory: it would change what purchases rely on.
+    """
+    wanted = _stored_form(document)
+    current = live_document() or {}
+    _refuse_rewriting(current, wanted)
+    changes = _compare("program", current.get("program"), wanted["program"])
+    changes += _compare("tiers", current.get("tiers"), wanted["tiers"])
+    for section in SECTIONS:
+        changes += _compare_rows(section, current.get(section) or [], wanted[section])
+    return changes
+
+
+def _stored_form(document: ProgramDocument) -> dict[str, Any]:
+    # The embedded tests belong to the file; everything else is kept as it was read.
+    stored: dict[str, Any] = orjson.loads(orjson.dumps(canonical(document)))
+    return stored
+
+
+def _refuse_rewriting(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    before = current.get("program")
+    if before is None or not Purchase.objects.exists():
+        return
+    changed = [name for name in FIXED if before[name] != wanted["program"][name]]
+    if changed:
+        raise ProgramHasHistory(
+            f"{', '.join(changed)} cannot change: the program has purchases.", fields=changed
+        )
+
+
+def _compare(what: str, before: Any, after: Any) -> list[Change]:
+    if before == after:
+        return []
+    if before is None:
+        return [Change("+", what)]
+    if after is None:
+        return [Change("-", what, "retired")]
+    return [Change("~", what, _differences(before, after))]
+
+
+def _compare_rows(
+    section: str, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
+) -> list[Change]:
+    name = section if section == "points" else section[:-1]
+    old = {row["code"]: row for row in before}
+    new = {row["code"]: row for row in after}
+    changes: list[Change] = []
+    for code, row in new.items():
+        changes += _compare(f"{name} {code}", old.get(code), row)
+    changes += [Change("-", f"{name} {code}", "retired") for code in old if code not in new]
+    return changes
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    names = [name for name in after if before.get(name) != after[name]]
+    return "; ".join(
+        f"{name} {_short(before.get(name))} -> {_short(after[name])}" for name in names
+    )
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@transaction.atomic
+def apply(*, document: ProgramDocument, moment: datetime, actor: str = "program") -> list[Change]:
+    """Make the database equal to the document and return what changed.
+
+    What it publishes or retires holds for what is recorded from then on. History
+    is never deleted. A repeat changes nothing.
+
+    :raises ProgramHasHistory: it would change what purchases rely on.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
+    changes = plan(document)
+    wanted = _stored_form(document)
+    current = live_document() or {}
+    program = member_side.apply_program(wanted)
+    _apply_campaigns(program, wanted["campaigns"])
+    _publish(program, document, moment, actor)
+    catalog.apply_rewards(
+        program=program,
+        rewards=wanted["rewards"],
+        previous={row["code"]: row for row in current.get("rewards") or []},
+        moment=moment,
+    )
+    segments.apply_segments(program=program, rows=wanted["segments"], moment=moment)
+    if changes:
+        program.document = wanted
+        program.version += 1
+        program.save(update_fields=["document", "version"])
+    return changes
+
+
+def _apply_campaigns(program: Program, rows: Iterable[Mapping[str, Any]]) -> None:
+    kept = []
+    for row in rows:
+        campaign, _ = Campaign.objects.update_or_create(
+            program=program,
+            code=row["code"],
+            defaults={
+                "name": row["name"],
+                "status": row["status"],
+                "starts_at": _instant(row["starts_at"]),
+                "ends_at": _instant(row["ends_at"]),
+                "budget_points": row["budget_points"],
+                "is_retired": False,
+            },
+        )
+        kept.append(campaign.pk)
+    Campaign.objects.filter(program=program).exclude(pk__in=kept).update(is_retired=True)
+
+
+def _instant(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def _publish(
+    program: Program, document: ProgramDocument, moment: datetime, actor: str
+) -> None:
+    versions = [_version(program, body, moment) for body in live_definitions(document)]
+    ids = [version.pk for version in versions]
+    EarningRule.objects.filter(program=program).exclude(
+        pk__in=[version.rule_id for version in versions]
+    ).update(is_retired=True)
+    newest = Publication.objects.filter(program=program).order_by("-number").first()
+    stated = document.program.effective_from
+    if newest and newest.rule_versions == ids and stated in (None, newest.effective_from):
+        return
+    # Unbounded while nothing was counted; afterwards what happened before stays as it was.
+    effective_from = stated or (moment if Purchase.objects.exists() else None)
+    Publication.objects.create(
+        program=program,
+        number=newest.number + 1 if newest else 1,
+        published_at=moment,
+        effective_from=effective_from,
+        rule_versions=ids,
+        actor=actor,
+    )
+
+
+def _version(program: Program, body: Mapping[str, Any], moment: datetime) -> RuleVersion:
+    campaign = body.get("campaign")
+    rule, _ = EarningRule.objects.update_or_create(
+        program=program,
+        code=body["code"],
+        defaults={
+            "is_retired": False,
+            "campaign": Campaign.objects.get(program=program, code=campaign["code"])
+            if campaign
+            else None,
+        },
+    )
+    newest = rule.versions.order_by("-version").first()
+    definition = orjson.loads(orjson.dumps(body))
+    if newest is not None and newest.definition == definition:
+        return newest
+    return RuleVersion.objects.create(
+        rule=rule,
+        version=newest.version + 1 if newest else 1,
+        definition=definition,
+        published_at=moment,
+    )

@@ -1,0 +1,186 @@
+"""Keep the standings of members: what changed, and the regrading of what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+
+from loyalty_site.lib.wire import dumps
+from members.grading import Gain, Standing, regrade
+from members.models import Member, Program, TierMembership
+from members.queries.grading import ProgramGrading, grading_of
+from members.services.outbox import News, record_many
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStanding:
+    """A row of the timeline; ``ends_at`` is None for the one that is open."""
+
+    id: int
+    standing: Standing
+    ends_at: datetime | None
+
+
+def read_standings(rows: Sequence[Mapping[str, Any]], codes: Mapping[int, str]) -> list[StoredStanding]:
+    """Return the timeline from what ``tiers_standings`` gave, oldest first."""
+    return [
+        StoredStanding(
+            row["id"],
+            Standing(
+                codes[row["tier"]],
+                datetime.fromisoformat(row["starts_at"]),
+                _instant(row["valid_until"]),
+                row["evidence"],
+            ),
+            _instant(row["ends_at"]),
+        )
+        for row in rows
+    ]
+
+
+def read_gains(rows: Sequence[Sequence[Any]]) -> list[Gain]:
+    """Return the gains from what ``tiers_gains`` gave, oldest first."""
+    return sorted(Gain(datetime.fromisoformat(at), points) for at, points in rows)
+
+
+def _instant(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def splice(before: Sequence[Standing], regraded: Sequence[Standing]) -> list[Standing]:
+    """Return the whole timeline: what was before the regraded part, then that part."""
+    start = regraded[0].starts_at
+    return [standing for standing in before if standing.starts_at < start] + list(regraded)
+
+
+def changes(
+    *,
+    member_id: int,
+    tier_ids: Mapping[str, int],
+    stored: Sequence[StoredStanding],
+    final: Sequence[Standing],
+) -> dict[str, list[Any]]:
+    """Return what ``tiers_write`` has to do so that the timeline becomes ``final``.
+
+    A row whose end is not the new one is superseded and told again; only an open
+    row may be closed in place.
+    """
+    ends = [standing.starts_at for standing in final[1:]] + [None]
+    wanted = dict(zip(((s.starts_at, s.tier, s.valid_until) for s in final), ends, strict=True))
+    bodies = {(s.starts_at, s.tier, s.valid_until): s for s in final}
+    supersede: list[int] = []
+    close: list[dict[str, Any]] = []
+    for row in stored:
+        standing = row.standing
+        key = (standing.starts_at, standing.tier, standing.valid_until)
+        if key not in wanted:
+            supersede.append(row.id)
+        elif row.ends_at == wanted[key]:
+            del wanted[key]
+        elif row.ends_at is None:
+            close.append({"id": row.id, "ends_at": wanted.pop(key)})
+        else:
+            supersede.append(row.id)
+    insert = [
+        {
+            "member": member_id,
+            "tier": tier_ids[tier],
+            "starts_at": starts_at,
+            "ends_at": ends_at,
+            "valid_until": valid_until,
+            "evidence": bodies[starts_at, tier, valid_until].evidence,
+        }
+        for (starts_at, tier, valid_until), ends_at in wanted.items()
+    ]
+    return {"supersede": supersede, "close": close, "insert": insert}
+
+
+def regrade_due(*, moment: datetime, limit: int = 1000) -> int:
+    """Grade every member whose tier was due by ``moment``; return how many were looked at.
+
+    Each member is a transaction of their own, so that a kill in the middle loses
+    nothing; a repeat finds nothing due. At most ``limit`` members are graded.
+    """
+    program = Program.objects.first()
+    grading = program and grading_of(program)
+    if program is None or grading is None:
+        return 0
+    due = TierMembership.objects.filter(
+        superseded_at__isnull=True, ends_at__isnull=True, valid_until__lte=moment
+    ).order_by("valid_until", "pk")
+    graded = 0
+    for member_id in due.values_list("member_id", flat=True)[:limit]:
+        graded += regrade_member(
+            program=program, grading=grading, member_id=member_id, moment=moment
+        )
+    return graded
+
+
+@transaction.atomic
+def regrade_member(
+    *, program: Program, grading: ProgramGrading, member_id: int, moment: datetime
+) -> int:
+    """Bring one member's timeline up to ``moment``; return 1 when it changed, else 0."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger_lock(ARRAY[%s]::bigint[])", [member_id])
+        stored, gains = _timeline(cursor, member_id, grading)
+        if not stored:
+            return 0
+        before = [row.standing for row in stored]
+        final = splice(
+            before,
+            regrade(grading.grading, before, gains, before[-1].starts_at, moment),
+        )
+        document = changes(
+            member_id=member_id, tier_ids=grading.tier_ids, stored=stored, final=final
+        )
+        if not any(document.values()):
+            return 0
+        cursor.execute(
+            "SELECT tiers_write(%s::jsonb, %s::timestamptz)",
+            [dumps(document).decode(), moment],
+        )
+    _tell(program, member_id, before[-1], final[-1], moment)
+    return 1
+
+
+def _timeline(
+    cursor: Any, member_id: int, grading: ProgramGrading
+) -> tuple[list[StoredStanding], list[Gain]]:
+    months = grading.grading.policy.months
+    cursor.execute(
+        "SELECT s, tiers_gains(%s::bigint, %s::bigint,"
+        " (SELECT coalesce(min((x ->> 'valid_until')::timestamptz), now())"
+        "  FROM jsonb_array_elements(s) x WHERE x ->> 'ends_at' IS NULL)"
+        " - make_interval(months => %s::int)) FROM tiers_standings(%s::bigint) s",
+        [member_id, grading.currency_id, 2 * months + 1, member_id],
+    )
+    standings, gains = cursor.fetchone()
+    return (
+        read_standings(orjson.loads(standings), grading.codes),
+        read_gains(orjson.loads(gains)),
+    )
+
+
+def _tell(
+    program: Program, member_id: int, before: Standing, after: Standing, moment: datetime
+) -> None:
+    if before.tier == after.tier:
+        return
+    member = Member.objects.only("pk").get(pk=member_id)
+    record_many(
+        program_id=program.pk,
+        news=[
+            News(
+                kind="tier_changed",
+                member_id=member.pk,
+                payload={"before": before.tier, "after": after.tier},
+            )
+        ],
+        moment=moment,
+    )
