@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import rules
 from .results import Counters, LimitKey, LimitUse, Used
-from .rules import CompiledRule, Fact, Limit
+from .rules import CompiledRule, Fact, Keys
 
 _UNUSED = Used()
 
@@ -21,12 +20,14 @@ class Grant(NamedTuple):
     uses: tuple[LimitUse, ...]
 
 
-class _Cap(NamedTuple):
-    """What one limit or budget still allows."""
+class _Counted(NamedTuple):
+    """One counter that bounds an award, and what it still allows; None is no bound now."""
 
+    key: LimitKey
+    counts_uses: bool
+    room: int | None
     name: str
     sentence: str
-    room: int
 
 
 class Allowance:
@@ -34,57 +35,46 @@ class Allowance:
 
     def __init__(self, counters: Counters, fact: Fact, member_id: str) -> None:
         self._counters = counters
-        self._fact = fact
-        self._member_id = member_id
+        self._keys = Keys(fact, member_id)
         self._added: dict[LimitKey, Used] = {}
         self._used_rules: set[str] = set()
 
     def grant(self, rule: CompiledRule, currency: str, requested: int) -> Grant:
         """Return what is granted, the limits taken one after the other, the budget last."""
-        if not rule.limits and (rule.campaign is None or rule.campaign.budget_points is None):
+        counted = list(self._counted(rule, currency))
+        if not counted:
             return Grant(requested, None, "", ())
         granted, capped_by, sentence = requested, None, ""
-        for cap in self._caps(rule, currency):
-            if cap.room < granted:
-                granted, capped_by, sentence = max(cap.room, 0), cap.name, cap.sentence
-        uses = tuple(self._uses(rule, currency, granted)) if granted else ()
+        for each in counted:
+            if each.room is not None and each.room < granted:
+                granted, capped_by, sentence = max(each.room, 0), each.name, each.sentence
+        if not granted:
+            return Grant(0, capped_by, sentence, ())
+        uses = tuple(
+            LimitUse(each.key, 0, 1) if each.counts_uses else LimitUse(each.key, granted, 0)
+            for each in counted
+        )
         for use in uses:
             self._add(use)
-        if granted:
-            self._used_rules.add(rule.code)
+        self._used_rules.add(rule.code)
         return Grant(granted, capped_by, sentence, uses)
 
-    def _caps(self, rule: CompiledRule, currency: str) -> Iterator[_Cap]:
+    def _counted(self, rule: CompiledRule, currency: str) -> Iterator[_Counted]:
         for limit in rule.limits:
-            room = self._room(rule, limit, currency)
-            if room is not None:
-                yield _Cap(limit.name, limit.sentence, room)
+            # A second effect of the rule belongs to the use that its first one has counted.
+            if limit.uses is not None and rule.code not in self._used_rules:
+                key = self._keys.uses(rule, limit)
+                room = 0 if self._used(key).uses >= limit.uses else None
+                yield _Counted(key, True, room, limit.name, limit.sentence)
+            if limit.points is not None:
+                key = self._keys.points(rule, limit, currency)
+                room = limit.points - self._used(key).points
+                yield _Counted(key, False, room, limit.name, limit.sentence)
         campaign = rule.campaign
         if campaign is not None and campaign.budget_points is not None:
-            used = self._used(rules.budget_key(campaign, currency))
-            room = campaign.budget_points - used.points
-            yield _Cap("budget", "the campaign's budget is used up", room)
-
-    def _room(self, rule: CompiledRule, limit: Limit, currency: str) -> int | None:
-        # A second effect of the rule belongs to the use that its first one has counted.
-        if limit.uses is not None and rule.code not in self._used_rules:
-            used = self._used(rules.uses_key(rule, limit, self._fact, self._member_id))
-            if used.uses >= limit.uses:
-                return 0
-        if limit.points is None:
-            return None
-        key = rules.points_key(rule, limit, self._fact, self._member_id, currency)
-        return limit.points - self._used(key).points
-
-    def _uses(self, rule: CompiledRule, currency: str, granted: int) -> Iterator[LimitUse]:
-        for limit in rule.limits:
-            if limit.uses is not None and rule.code not in self._used_rules:
-                yield LimitUse(rules.uses_key(rule, limit, self._fact, self._member_id), 0, 1)
-            if limit.points is not None:
-                key = rules.points_key(rule, limit, self._fact, self._member_id, currency)
-                yield LimitUse(key, granted, 0)
-        if rule.campaign is not None and rule.campaign.budget_points is not None:
-            yield LimitUse(rules.budget_key(rule.campaign, currency), granted, 0)
+            key = self._keys.budget(campaign, currency)
+            room = campaign.budget_points - self._used(key).points
+            yield _Counted(key, False, room, "budget", "the campaign's budget is used up")
 
     def _used(self, key: LimitKey) -> Used:
         before = self._counters.get(key, _UNUSED)

@@ -154,42 +154,35 @@ def _priority(rule: CompiledRule) -> int:
     return rule.priority
 
 
-def points_key(
-    rule: CompiledRule, limit: Limit, fact: Fact, member_id: str, currency: str
-) -> LimitKey:
-    """Return the counter of the points that a limit allows in one currency."""
-    return _limit_key(rule, limit, fact, member_id)._replace(currency=currency)
+class Keys:
+    """Names the counters of one fact of one member; each period is looked up once."""
 
+    def __init__(self, fact: Fact, member_id: str) -> None:
+        self._day = fact.local.date()
+        self._starts: dict[str, str] = {}
+        self._subjects = {"member": member_id, "program": ""}
+        if not isinstance(fact, EventFacts):
+            self._subjects |= {"store": fact.store or "", "device": fact.device or ""}
 
-def uses_key(rule: CompiledRule, limit: Limit, fact: Fact, member_id: str) -> LimitKey:
-    """Return the counter of the times that a limit allows its rule."""
-    return _limit_key(rule, limit, fact, member_id)
+    def points(self, rule: CompiledRule, limit: Limit, currency: str) -> LimitKey:
+        """Return the counter of the points that a limit allows in one currency."""
+        return self._key(rule, limit, currency)
 
+    def uses(self, rule: CompiledRule, limit: Limit) -> LimitKey:
+        """Return the counter of the times that a limit allows its rule."""
+        return self._key(rule, limit, "")
 
-def _limit_key(rule: CompiledRule, limit: Limit, fact: Fact, member_id: str) -> LimitKey:
-    start = calendars.period_start(limit.period, fact.local.date())
-    return LimitKey(
-        "rule",
-        rule.code,
-        limit.per,
-        _subject(limit.per, fact, member_id),
-        limit.period,
-        start.isoformat() if start else "",
-        "",
-    )
+    def budget(self, campaign: Campaign, currency: str) -> LimitKey:
+        """Return the counter of a campaign's budget in one currency."""
+        return LimitKey("campaign", campaign.code, "program", "", "lifetime", "", currency)
 
-
-def _subject(per: str, fact: Fact, member_id: str) -> str:
-    if per == "member":
-        return member_id
-    if per == "program" or isinstance(fact, EventFacts):
-        return ""
-    return (fact.store if per == "store" else fact.device) or ""
-
-
-def budget_key(campaign: Campaign, currency: str) -> LimitKey:
-    """Return the counter of a campaign's budget in one currency."""
-    return LimitKey("campaign", campaign.code, "program", "", "lifetime", "", currency)
+    def _key(self, rule: CompiledRule, limit: Limit, currency: str) -> LimitKey:
+        start = self._starts.get(limit.period)
+        if start is None:
+            first = calendars.period_start(limit.period, self._day)
+            start = self._starts[limit.period] = first.isoformat() if first else ""
+        subject = self._subjects.get(limit.per, "")
+        return LimitKey("rule", rule.code, limit.per, subject, limit.period, start, currency)
 
 
 def limit_keys(rules: Iterable[CompiledRule], fact: Fact, member_id: str) -> list[LimitKey]:
@@ -197,6 +190,7 @@ def limit_keys(rules: Iterable[CompiledRule], fact: Fact, member_id: str) -> lis
 
     Campaign-wide counters come last, as the lock order has them.
     """
+    keys = Keys(fact, member_id)
     own: dict[LimitKey, None] = {}
     budgets: dict[LimitKey, None] = {}
     for rule in rules:
@@ -204,14 +198,13 @@ def limit_keys(rules: Iterable[CompiledRule], fact: Fact, member_id: str) -> lis
             continue
         for limit in rule.limits:
             if limit.uses is not None:
-                own[uses_key(rule, limit, fact, member_id)] = None
+                own[keys.uses(rule, limit)] = None
             if limit.points is not None:
                 own.update(
-                    (points_key(rule, limit, fact, member_id, effect.currency), None)
-                    for effect in rule.effects
+                    (keys.points(rule, limit, effect.currency), None) for effect in rule.effects
                 )
         if rule.campaign is not None and rule.campaign.budget_points is not None:
             budgets.update(
-                (budget_key(rule.campaign, effect.currency), None) for effect in rule.effects
+                (keys.budget(rule.campaign, effect.currency), None) for effect in rule.effects
             )
     return [*sorted(own), *sorted(budgets)]
