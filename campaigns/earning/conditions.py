@@ -113,7 +113,7 @@ def _leaf_problems(tree: Tree, scopes: Collection[str], path: str) -> Iterator[P
         yield _join(path, "attr"), f"one of {', '.join(_names(scopes))}"
         return
     operators = _BY_TYPE[attribute.type]
-    if tree["op"] not in operators:
+    if not isinstance(tree["op"], str) or tree["op"] not in operators:
         allowed = ", ".join(op for op in OPERATORS if op in operators)
         yield _join(path, "op"), f"one of {allowed} for {attribute.name}"
         return
@@ -173,7 +173,8 @@ def _number(value: str | int | Decimal) -> Decimal:
         number = Decimal(value)
     except InvalidOperation:
         raise _Refused(_EXPECTED["number"]) from None
-    if not number.is_finite():
+    # Figures beyond these are no amounts, and writing one out could take for ever.
+    if not number.is_finite() or not -12 <= number.adjusted() <= 15:
         raise _Refused(_EXPECTED["number"])
     return number
 

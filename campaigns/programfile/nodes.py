@@ -90,7 +90,7 @@ class _Builder:
             if not isinstance(key_node, ScalarNode):
                 self._refuse(path, "keys that are texts", line)
                 continue
-            key = str(key_node.value)
+            key = self._text(str(key_node.value), path, line)
             inner = f"{path}.{key}" if path else key
             if key in built:
                 self._refuse(inner, "each key once", line)
@@ -103,7 +103,7 @@ class _Builder:
         text = str(node.value)
         # A date or time stays text: its meaning depends on the program's time zone.
         if kind in ("str", "timestamp"):
-            return text
+            return self._text(text, path, line)
         if kind == "null":
             return None
         if kind == "bool":
@@ -115,6 +115,13 @@ class _Builder:
             return Unquoted(text)
         self._refuse(path, f"a plain value, not one tagged {kind}", line)
         return None
+
+    def _text(self, text: str, path: str, line: int | None) -> str:
+        """Return the text, which escapes may have given characters that cannot be stored."""
+        if "\x00" in text or any("\ud800" <= each <= "\udfff" for each in text):
+            self._refuse(path, "a text without NUL and half characters", line)
+            return ""
+        return text
 
     def _integer(self, text: str, path: str, line: int | None) -> int:
         digits = text.replace("_", "")

@@ -168,6 +168,8 @@ def _plurals(reader: Reader, locale: str, code: str) -> dict[str, dict[str, str]
         if names.is_language(tag):
             found[tag] = _forms(forms)
         forms.close()
+    if not found:
+        names.problems.add(names.path, "plural forms by language")
     return found
 
 

@@ -197,8 +197,13 @@ class Reader:
             return {}
         if isinstance(value, str):
             value = {locale: value}
-        texts = Reader(value, self.at(key), self.problems)
-        return {tag: texts.text(tag) for tag in texts.rest() if texts.is_language(tag)}
+        inner = Reader(value, self.at(key), self.problems)
+        texts = {tag: inner.text(tag) for tag in inner.rest() if inner.is_language(tag)}
+        if required and not texts:
+            self.refuse(key, "a text, or texts by language")
+        # The program's own language stands first: it is what others fall back to.
+        own = {locale: texts.pop(locale)} if locale in texts else {}
+        return own | texts
 
     def is_language(self, tag: str) -> bool:
         """Return whether a key is a language tag, refusing it when not."""

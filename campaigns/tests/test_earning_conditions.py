@@ -180,6 +180,7 @@ def test_no_payload_makes_a_condition_fail(payload: object, op: str, value: obje
         ("a decimal is no count", is_("member.age", "eq", "1.5"), "when.value", "a whole number"),
         ("no number", is_("purchase.net", "gte", "ten"), "when.value", "decimal in quotes"),
         ("not finite", is_("purchase.net", "gte", "NaN"), "when.value", "decimal in quotes"),
+        ("beyond all amounts", is_("purchase.net", "gte", "1E+99999"), "when.value", "decimal"),
         ("a float", is_("purchase.net", "gte", 1.5), "when.value", "decimal in quotes"),
         ("in wants a list", is_("member.tier", "in", "gold"), "when.value", "a list"),
         ("between wants two", is_("member.age", "between", [1]), "when.value", "a list of two"),
@@ -201,6 +202,23 @@ def test_a_wrong_tree_names_path_and_expectation(
 
     assert where == path
     assert expected in what
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.just("member.tier"),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["all", "any", "not", "attr"]), inner, max_size=1)
+            | st.fixed_dictionaries({"attr": inner, "op": inner, "value": inner})
+        ),
+        max_leaves=20,
+    )
+)
+def test_no_tree_of_values_makes_validation_fail(tree: object) -> None:
+    if not conditions.validate(tree, ALL_SCOPES):
+        assert isinstance(tree, dict)
+        conditions.compile_tree(tree)
 
 
 def test_every_mistake_of_a_tree_is_told() -> None:

@@ -272,6 +272,15 @@ def test_a_definition_carries_its_campaign_s_window_and_budget() -> None:
             "member: {tier: tin}",
             "tests[0].member.tier",
         ),
+        ("a NUL in quotes", "name: Bronze", 'name: "a\\0"', "tiers.ladder[0].name"),
+        ("half a character", "name: Bronze", 'name: "\\ud800"', "tiers.ladder[0].name"),
+        ("a name in no language", "name: Bronze", "name: {}", "tiers.ladder[0].name"),
+        (
+            "an operator that is a list",
+            "op: eq, value: gold",
+            "op: [eq], value: gold",
+            "rules[2].when.op",
+        ),
         ("a tag", "name: Bronze", "name: !!binary QQ==", "tiers.ladder[0].name"),
         (
             "a language that is none",
