@@ -12,7 +12,6 @@ from campaigns.api.purchases import (
     PurchaseView,
 )
 from campaigns.api.returns import ReturnsView, ReturnView
-from campaigns.api.statements import MemberEntriesView, MyEntriesView
 
 urlpatterns = [
     path("purchases", PurchasesView.as_view()),
@@ -22,8 +21,6 @@ urlpatterns = [
     path("returns", ReturnsView.as_view()),
     path("returns/<str:return_id>", ReturnView.as_view()),
     path("events", EventsView.as_view()),
-    path("members/<str:member_id>/entries", MemberEntriesView.as_view()),
-    path("me/entries", MyEntriesView.as_view()),
     path("me/purchases", MyPurchasesView.as_view()),
     path("program", ProgramView.as_view()),
 ]

@@ -35,6 +35,7 @@ TIMETABLE = (
         task="campaigns.tasks.retry_parked_returns",
         every_seconds=300,
     ),
+    Entry(name="refresh segments", task="campaigns.tasks.refresh_segments", daily_at=(2, 0)),
     Entry(name="beat the heart", task="members.tasks.beat_heartbeat", every_seconds=15),
     Entry(name="verify the ledger", task="members.tasks.verify_ledger", daily_at=(2, 30)),
     Entry(

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.i18n import set_language
 
-from loyalty_site import views_health
+from campaigns import api_urls as campaigns_api
+from loyalty_site import views_health, views_problems
+from loyalty_site.views_schema import SchemaView, docs
+from members import api_urls as members_api
+from rewards import api_urls as rewards_api
 
 admin.autodiscover()
 # Staff log in as everyone does, so that rate limits and second factors hold for them too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+handler400 = "loyalty_site.views_problems.bad_request"
+handler403 = "loyalty_site.views_problems.permission_denied"
+handler404 = "loyalty_site.views_problems.page_not_found"
+handler500 = "loyalty_site.views_problems.server_error"
+
+api_patterns = [
+    *campaigns_api.urlpatterns,
+    *rewards_api.urlpatterns,
+    *members_api.urlpatterns,
+    path("schema", SchemaView.as_view(), name="schema"),
+    path("docs", docs, name="docs"),
+]
 
 urlpatterns = [
     path("healthz", views_health.healthz, name="healthz"),
@@ -21,4 +38,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),
     path("", include("allauth.idp.urls")),
+    path("problems/<str:code>", views_problems.problem, name="problem"),
+    path("api/v1/", include(api_patterns)),
+    re_path(r"^api/(?P<path>.*)$", views_problems.api_not_found),
 ]

@@ -22,9 +22,10 @@ from campaigns.api.schemas import BATCH, PURCHASE, WHOLE_PURCHASE
 from campaigns.queries import purchases, rulebook
 from campaigns.services import claims, intake
 from campaigns.services.intake import Key, Outcome, RowOutcome
-from loyalty_site.lib import problems, query
+from loyalty_site.lib import cursors, problems, query
 from loyalty_site.lib.drf import ApiView, answer
 from loyalty_site.lib.schema import MEMBER, TEXT, listing, operation, parameter
+from members.api.base import MembersView
 
 CURRENCY = parameter("currency", TEXT, "The point currency that the answer speaks of.")
 
@@ -136,7 +137,7 @@ class PurchaseView(ApiView):
             rulebook.current(), query.text(request._request, "currency")
         )
         found = purchases.purchase(query.path_id(purchase_id))
-        return self.resource(presenters.current(found.row, found.returned, currency))
+        return self.resource(presenters.current(found, purchases.returned(found), currency))
 
 
 class ClaimView(ApiView):
@@ -169,7 +170,7 @@ class ClaimView(ApiView):
         )
 
 
-class MyPurchasesView(ApiView):
+class MyPurchasesView(MembersView):
     """The member's own purchases."""
 
     @operation(
@@ -183,8 +184,19 @@ class MyPurchasesView(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         """Return a page, newest first."""
-        member = my_member(self)
+        member = self.me()
         currency = intake.point_currency(
             rulebook.current(), query.text(request._request, "currency")
         )
-        return purchases.page(request._request, member_id=member.pk, currency=currency)
+        fetch, key_of_row = cursors.keyset(
+            purchases.purchases_of(member.pk), "-occurred_at", "-id"
+        )
+        return answer(
+            cursors.answer_page(
+                request._request,
+                fetch,
+                key_of=key_of_row,
+                serialize=lambda row: presenters.current(row, purchases.returned(row), currency),
+                scope=f"purchases:{member.pk}",
+            )
+        )

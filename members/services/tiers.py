@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from loyalty_site.lib.wire import dumps
 from members.grading import Gain, Standing, regrade
-from members.models import Member, Program, TierMembership
+from members.models import Program, TierMembership
 from members.queries.grading import ProgramGrading, grading_of
 from members.services.outbox import News, record_many
 
@@ -101,10 +101,11 @@ def changes(
 
 
 def regrade_due(*, moment: datetime, limit: int = 1000) -> int:
-    """Grade every member whose tier was due by ``moment``; return how many were looked at.
+    """Grade every member whose tier was due by ``moment``; return how many changed.
 
     Each member is a transaction of their own, so that a kill in the middle loses
-    nothing; a repeat finds nothing due. At most ``limit`` members are graded.
+    nothing; a repeat changes nothing. Members are looked up ``limit`` at a time:
+    one who is in grace stays due without any change, and must hide nobody.
     """
     program = Program.objects.first()
     grading = program and grading_of(program)
@@ -112,13 +113,15 @@ def regrade_due(*, moment: datetime, limit: int = 1000) -> int:
         return 0
     due = TierMembership.objects.filter(
         superseded_at__isnull=True, ends_at__isnull=True, valid_until__lte=moment
-    ).order_by("valid_until", "pk")
-    graded = 0
-    for member_id in due.values_list("member_id", flat=True)[:limit]:
-        graded += regrade_member(
-            program=program, grading=grading, member_id=member_id, moment=moment
-        )
-    return graded
+    ).order_by("pk")
+    changed, after = 0, 0
+    while chunk := list(due.filter(pk__gt=after).values_list("pk", "member_id")[:limit]):
+        for _, member_id in chunk:
+            changed += regrade_member(
+                program=program, grading=grading, member_id=member_id, moment=moment
+            )
+        after = chunk[-1][0]
+    return changed
 
 
 @transaction.atomic
@@ -172,13 +175,12 @@ def _tell(
 ) -> None:
     if before.tier == after.tier:
         return
-    member = Member.objects.only("pk").get(pk=member_id)
     record_many(
         program_id=program.pk,
         news=[
             News(
                 kind="tier_changed",
-                member_id=member.pk,
+                member_id=member_id,
                 payload={"before": before.tier, "after": after.tier},
             )
         ],

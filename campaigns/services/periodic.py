@@ -1,0 +1,27 @@
+"""The jobs of campaigns; each means 'all that is due and not done'."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from campaigns.services.returns import retry_parked
+from campaigns.services.segments import refresh_segments
+from members.services.jobs import Job, Trouble
+
+
+def _retry(moment: datetime, trouble: Trouble) -> int | None:
+    # Returns that still lack their purchase stay parked, so that one call is all there is.
+    return retry_parked(moment=moment)
+
+
+def _refresh(moment: datetime, trouble: Trouble) -> int | None:
+    return refresh_segments(moment=moment)
+
+
+RETRY_PARKED_RETURNS = Job(
+    name="retry_parked_returns", chunk=_retry, is_exclusive=False, in_chunks=False
+)
+REFRESH_SEGMENTS = Job(
+    name="refresh_segments", chunk=_refresh, is_exclusive=False, in_chunks=False
+)
+JOBS = {job.name: job for job in (RETRY_PARKED_RETURNS, REFRESH_SEGMENTS)}

@@ -1,0 +1,21 @@
+"""The work of campaigns that runs by itself: doorbells of the jobs."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from campaigns.services.periodic import REFRESH_SEGMENTS, RETRY_PARKED_RETURNS
+from members.services import jobs
+
+
+@shared_task
+def retry_parked_returns() -> None:
+    """Apply returns that waited for their purchase."""
+    jobs.run(RETRY_PARKED_RETURNS, moment=timezone.now())
+
+
+@shared_task
+def refresh_segments() -> None:
+    """Bring the members of every segment up to date."""
+    jobs.run(REFRESH_SEGMENTS, moment=timezone.now())
