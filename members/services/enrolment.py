@@ -27,10 +27,10 @@ from members.services import identifiers as identifier_services
 from members.services import outbox
 from members.services.accounts import open_accounts
 from members.services.consents import Answer
+from members.services.profile import birth_date_errors
 
 # How far the clock of a till may be ahead.
 CLOCK_AHEAD_MAX = timedelta(minutes=5)
-BIRTH_YEAR_MIN = 1900
 
 
 class Enrolled(NamedTuple):
@@ -93,7 +93,9 @@ def enrol(
         referral_code=referral_code,
     )
     identifier_services.add(member=member, identifiers=given, moment=moment, is_from_enrolment=True)
-    consent_services.record_answers(member=member, answers=consents, source=actor, moment=moment)
+    # A client's id is longer than a source, and says less of it than the kind of caller.
+    source = source_channel or actor.partition(":")[0]
+    consent_services.record_answers(member=member, answers=consents, source=source, moment=moment)
     return Enrolled(member, created=True)
 
 
@@ -155,17 +157,8 @@ def read_identifiers(pairs: Iterable[tuple[str, str]]) -> list[Identified]:
     return list(found)
 
 
-def check_birth_date(birth_date: date | None, moment: datetime) -> list[FieldError]:
-    """Return what is wrong with a date of birth; none is known before 1900 or ahead."""
-    if birth_date is None or (
-        birth_date.year >= BIRTH_YEAR_MIN and birth_date <= moment.date() + timedelta(days=1)
-    ):
-        return []
-    return [FieldError("/birth_date", "out_of_range", "Nobody is born on that day.")]
-
-
 def _check_dates(birth_date: date | None, enrolled_at: datetime | None, moment: datetime) -> None:
-    errors = check_birth_date(birth_date, moment)
+    errors = birth_date_errors(birth_date, moment)
     if enrolled_at is not None and enrolled_at > moment + CLOCK_AHEAD_MAX:
         detail = "The enrollment lies more than 5 minutes ahead."
         errors.append(FieldError("/enrolled_at", "in_the_future", detail))

@@ -1,0 +1,1 @@
+"""The operations of the API about members, and of members about themselves."""

@@ -1,0 +1,159 @@
+"""The bodies of answers about members."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from loyalty_site.lib import money
+from loyalty_site.lib.languages import pick
+from members import cards
+from members.models import Member, Message
+from members.queries.balances import Balance
+from members.queries.consents import Consent
+from members.queries.people import MemberView
+from members.queries.statement import StatementRow
+from members.queries.tiers import TierReading
+
+
+def member_body(view: MemberView, languages: Sequence[str]) -> dict[str, Any]:
+    """Return a member; what is not known is null."""
+    return {
+        "id": view.public_id,
+        "number": view.number,
+        "status": view.status,
+        "first_name": view.first_name or None,
+        "last_name": view.last_name or None,
+        "birth_date": view.birth_date,
+        "locale": view.locale or None,
+        "timezone": view.timezone or None,
+        "identifiers": [
+            {
+                "kind": identifier.kind,
+                "value": identifier.value,
+                "verified_at": identifier.verified_at,
+                "primary": identifier.is_primary,
+            }
+            for identifier in view.identifiers
+        ],
+        "tier": view.tier_code and tier_label(view.tier_code, view.tier_name, languages),
+        "enrolled_at": view.enrolled_at,
+        "source_channel": view.source_channel or None,
+        "referral_code": view.referral_code or None,
+    }
+
+
+def balance_body(balance: Balance) -> dict[str, Any]:
+    """Return what a member holds, with its worth in money."""
+    digits = money.minor_digits(balance.money)
+    return {
+        "member": balance.member,
+        "currency": balance.currency,
+        "available": balance.available,
+        "pending": balance.pending,
+        "held": balance.held,
+        "debt": balance.debt,
+        "lifetime_earned": balance.lifetime_earned,
+        "expiring": [
+            {"points": lot.points, "expires_at": lot.expires_at} for lot in balance.expiring
+        ],
+        "value": {
+            "amount": money.wire(balance.available * balance.worth, digits),
+            "currency": balance.money,
+        },
+        "as_of": balance.as_of,
+    }
+
+
+def tier_body(reading: TierReading | None, languages: Sequence[str]) -> dict[str, Any]:
+    """Return where a member stands; all null where the program has no tiers."""
+    if reading is None:
+        names = ("tier", "since", "valid_until", "qualifying", "next", "keep")
+        return dict.fromkeys(names)
+    figures = reading.progress
+    above, keep = reading.next, reading.keep
+    return {
+        "tier": _named(reading, reading.tier, languages),
+        "since": reading.since,
+        "valid_until": reading.valid_until,
+        "qualifying": {
+            "metric": reading.metric,
+            "value": figures.value,
+            "window": {"from": figures.window_from, "to": figures.window_to},
+        },
+        "next": above
+        and {
+            **_named(reading, above.tier, languages),
+            "threshold": above.threshold,
+            "missing": above.missing,
+        },
+        "keep": keep and {"threshold": keep.threshold, "missing": keep.missing, "by": keep.by},
+    }
+
+
+def tier_label(code: str, name: Mapping[str, str], languages: Sequence[str]) -> dict[str, str]:
+    """Return a tier by its code, with its name in the best language."""
+    return {"code": code, "name": pick(name, languages, otherwise=code)}
+
+
+def _named(reading: TierReading, code: str, languages: Sequence[str]) -> dict[str, str]:
+    return tier_label(code, reading.names.get(code, {}), languages)
+
+
+def entry_body(
+    row: StatementRow,
+    *,
+    description: str,
+    source: Mapping[str, Any],
+    receipt: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return one line of a statement."""
+    after = row.balance_after
+    return {
+        "id": row.public_id,
+        "type": row.type,
+        "points": row.points,
+        "occurred_at": row.occurred_at,
+        "recorded_at": row.recorded_at,
+        "description": description,
+        "source": source,
+        "receipt": receipt,
+        "balance_after": {
+            "available": after.available,
+            "pending": after.pending,
+            "held": after.held,
+            "debt": after.debt,
+        },
+    }
+
+
+def card_body(member: Member, moment: datetime) -> dict[str, Any]:
+    """Return what the app shows as the card at a moment."""
+    return {
+        "number": member.number,
+        "qr": cards.code(member.card_secret, member.number, moment),
+        "valid_until": cards.valid_until(moment),
+    }
+
+
+def consent_body(consent: Consent) -> dict[str, Any]:
+    """Return a member's latest answer to a purpose by a channel."""
+    return {
+        "purpose": consent.purpose,
+        "channel": consent.channel,
+        "granted": consent.granted,
+        "at": consent.at,
+        "text_version": consent.text_version,
+    }
+
+
+def message_body(message: Message) -> dict[str, Any]:
+    """Return a message of the inbox."""
+    return {
+        "id": message.public_id,
+        "title": message.title,
+        "body": message.body,
+        "sent_at": message.sent_at,
+        "read_at": message.read_at,
+    }
