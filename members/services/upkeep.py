@@ -42,7 +42,7 @@ def _delete(table: str, condition: str, moment: datetime) -> int | None:
             f" WHERE {condition} LIMIT {ROWS_PER_CHUNK} FOR UPDATE SKIP LOCKED))",
             [moment],
         )
-        return cursor.rowcount or None
+        return int(cursor.rowcount) or None
 
 
 def _empty_exports(moment: datetime) -> int:
@@ -52,7 +52,7 @@ def _empty_exports(moment: datetime) -> int:
             " WHERE state <> 'expired' AND expires_at <= %s",
             [moment],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def beat(*, moment: datetime, name: str = "worker") -> None:

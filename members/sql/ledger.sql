@@ -182,7 +182,10 @@ BEGIN
       WHERE a.id IS NULL
         OR NOT public.ledger_may_use(h.type, n.kind, n.points)
         -- Points used before they were earned would make a balance of the past negative.
-        OR (n.points > 0 AND h.occurred_at < l.earned_at))
+        OR (n.points > 0 AND h.occurred_at < l.earned_at)
+        OR (n.kind = 'activate' AND h.occurred_at < l.available_at)
+        OR (n.kind IN ('redeem', 'hold') AND h.occurred_at >= l.expires_at)
+        OR (n.kind = 'expire' AND (h.occurred_at >= l.expires_at) IS NOT TRUE))
     OR EXISTS (SELECT FROM public.members_ledgerentry e
                WHERE e.transaction_id IN (SELECT transaction_id FROM newrows)) THEN
     RAISE EXCEPTION 'a lot use needs an open header of its member, currency, kind and date'

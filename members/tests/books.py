@@ -35,6 +35,7 @@ class Books:
     expired: int
     adjusted: int
     status_issued: int
+    status_adjusted: int
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,15 @@ def open_books(connection: Connection, *, timezone: str = "UTC", grace_days: int
     }
     points, status = currencies
     return Books(
-        program,
-        points,
-        status,
-        *(accounts[points, kind] for kind in ("issued", "redeemed", "expired", "adjusted")),
-        accounts[status, "issued"],
+        program=program,
+        points=points,
+        status=status,
+        issued=accounts[points, "issued"],
+        redeemed=accounts[points, "redeemed"],
+        expired=accounts[points, "expired"],
+        adjusted=accounts[points, "adjusted"],
+        status_issued=accounts[status, "issued"],
+        status_adjusted=accounts[status, "adjusted"],
     )
 
 
@@ -121,15 +126,18 @@ def enroll(connection: Connection, books: Books, *, debt_limit: int = 500) -> Ho
         " '', '', gen_random_uuid(), %s, %s, %s) RETURNING id",
         *(books.program, f"T{number:09d}", NOON, NOON, NOON),
     )
-    kinds = ("available", "pending", "held")
-    accounts = [
-        open_account(connection, books.program, books.points, kind, member) for kind in kinds
-    ]
-    debt = open_account(
-        connection, books.program, books.points, "debt", member, floor=-debt_limit
+
+    def of(kind: str, floor: int = 0) -> int:
+        return open_account(connection, books.program, books.points, kind, member, floor=floor)
+
+    return Holder(
+        member=member,
+        available=of("available"),
+        pending=of("pending"),
+        held=of("held"),
+        debt=of("debt", -debt_limit),
+        status=open_account(connection, books.program, books.status, "available", member),
     )
-    status = open_account(connection, books.program, books.status, "available", member)
-    return Holder(member, *accounts, debt, status)
 
 
 def post(
@@ -172,8 +180,12 @@ def earn(
     """Post an earn that is pending until ``available_at``, settling debt; return its header."""
     is_pending = available_at is not None and available_at > at
     account = holder.pending if is_pending else holder.available
-    owed = 0 if is_pending else -scalar(
-        connection, "SELECT balance FROM members_ledgeraccount WHERE id = %s", holder.debt
+    owed = (
+        0
+        if is_pending
+        else -scalar(
+            connection, "SELECT balance FROM members_ledgeraccount WHERE id = %s", holder.debt
+        )
     )
     paid = min(points, owed)
     lot = {
@@ -223,9 +235,7 @@ def give_back(connection: Connection, original: int, *, at: datetime = NOON) -> 
 
 def capture(connection: Connection, hold: int, *, at: datetime = NOON) -> int:
     """Turn a hold into a redemption; return the header."""
-    transaction: int = scalar(
-        connection, "SELECT ledger_capture(%s, 'test', %s, %s)", hold, at, at
-    )
+    transaction: int = scalar(connection, "SELECT ledger_capture(%s, 'test', %s, %s)", hold, at, at)
     return transaction
 
 
