@@ -168,7 +168,8 @@ def balance_now(*, member: UUID, moment: datetime, currency: str | None = None) 
             position, _ = _position(cursor, _POSITION_NOW, whose, as_of=moment)
             return _balance(whose, net(position, moment), earned, moment)
     lots = tuple(map(OpenLot, points or (), ends or ()))
-    return _balance(whose, Net(*posted, lots), earned, moment)
+    available, pending, held, debt = posted
+    return _balance(whose, Net(available, pending, held, debt, lots), earned, moment)
 
 
 def balance_as_of(

@@ -70,12 +70,10 @@ def member_view(member_id: int, moment: datetime) -> MemberView:
     with connection.cursor() as cursor:
         cursor.execute(_VIEW, {"id": member_id, "moment": moment})
         *fields, identifiers, tier_code, tier_name = cursor.fetchone()
-    return MemberView(
-        *fields,
-        identifiers=tuple(_identifier(*row) for row in orjson.loads(identifiers)),
-        tier_code=tier_code,
-        tier_name=orjson.loads(tier_name) if tier_name else {},
-    )
+    views = tuple(_identifier(*row) for row in orjson.loads(identifiers))
+    names = orjson.loads(tier_name) if tier_name else {}
+    values: list[Any] = [*fields, views, tier_code, names]
+    return MemberView(*values)
 
 
 def _identifier(kind: str, value: str, verified_at: str | None, is_primary: Any) -> IdentifierView:

@@ -124,10 +124,10 @@ LEFT JOIN members_return r ON w.source = 'return'
 ORDER BY w.recorded_at {{order}}, w.id {{order}}
 """
 
-# References are texts; only one in the form of an id can name a purchase or return.
+# References are texts; only one that begins as an id can name a purchase or return.
 _REFERENCE = (
-    "CASE WHEN w.external_ref ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
-    " THEN w.external_ref::uuid END"
+    "CASE WHEN w.external_ref ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'"
+    " THEN left(w.external_ref, 36)::uuid END"
 )
 _BEYOND = {
     "": "",
@@ -159,4 +159,5 @@ def statement_rows(
 
 
 def _row(found: Sequence[Any]) -> StatementRow:
-    return StatementRow(*found[:13], balance_after=BalanceAfter(*found[13:]))
+    values: list[Any] = [*found[:13], BalanceAfter(*found[13:])]
+    return StatementRow(*values)
