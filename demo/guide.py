@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,18 @@ def show(*, address: str, root: Path, environment: dict[str, str], seconds: floa
                 client_id=client["client_id"],
                 client_secret=client["client_secret"],
                 member=json.dumps({"identifier": identifier}) if identifier else "null",
-                currency=logins.get("currency") or "USD",
+                currency=_currency(address),
             )
         )
     lines.append(
         "Ctrl-C stops it all. The same database in another shell: .venv/bin/python manage.py"
     )
     print("\n".join(lines), flush=True)
+
+
+def _currency(address: str) -> str:
+    with urllib.request.urlopen(f"{address}/api/v1/program", timeout=10) as answer:
+        return str(json.load(answer)["currency"])
 
 
 def _logins(root: Path, environment: dict[str, str]) -> dict[str, Any]:
