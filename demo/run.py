@@ -151,8 +151,7 @@ class Demo:
             )
         self._start_servers()
         self._manage("Preparing the database", "migrate", "--noinput", "--verbosity", "0")
-        self._apply_program()
-        self._load_members()
+        self._load()
 
     def _start_servers(self) -> None:
         began = time.monotonic()
@@ -188,20 +187,18 @@ class Demo:
         state = self._state() | facts | {"database": self._database()}
         (VAR / "demo-state.json").write_text(json.dumps(state))
 
-    def _apply_program(self) -> None:
-        digest = hashlib.sha256(self.options.program.read_bytes()).hexdigest()
-        if self._state().get("program") != digest:
-            file = str(self.options.program)
-            self._manage("Applying the program", "program", "apply", file, "--yes")
-            self._remember(program=digest)
-
-    def _load_members(self) -> None:
-        members = self.options.members
-        if members == "0" or self._state().get("members") == members:
+    def _load(self) -> None:
+        members, program = self.options.members, self.options.program
+        wanted = {
+            "program": hashlib.sha256(program.read_bytes()).hexdigest(),
+            "members": members,
+        }
+        state = self._state()
+        if {name: state.get(name) for name in wanted} == wanted:
             return
-        # The load shows its own progress.
-        self._manage("", "load_demo", "--members", members)
-        self._remember(members=members)
+        # The load applies the program, moved to where its purchases end, and shows its progress.
+        self._manage("", "load_demo", "--members", members, "--program", str(program))
+        self._remember(**wanted)
 
     def _manage(self, title: str, *arguments: str) -> None:
         """Run a command of the site; quietly under a title, or showing what it prints."""
