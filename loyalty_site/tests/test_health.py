@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
@@ -79,7 +79,7 @@ def test_readyz_refuses_when_the_database_does_not_answer(monkeypatch: pytest.Mo
     def refuse() -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(views_health.connection, "ensure_connection", refuse)
+    monkeypatch.setattr(connection, "ensure_connection", refuse)
 
     answer = Client().get("/readyz")
 
