@@ -217,9 +217,8 @@ def redeem(
 
 def make_token(*scopes: str) -> str:
     """Return an access token of a client with these scopes, or with all."""
-    client = Client(name="till", grant_types="client_credentials")
+    client = Client(name="till", grant_types="client_credentials", secret="!")
     client.set_scopes(list(SCOPES))
-    client.set_secret("secret")
     client.save()
     token = secrets.token_urlsafe(24)
     row = Token(

@@ -52,13 +52,13 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def program(db: None) -> Program:
-    """An empty program."""
+    """Return an empty program."""
     return make_program()
 
 
 @pytest.fixture
 def member(program: Program) -> Member:
-    """A member with 500 points."""
+    """Return a member with 500 points."""
     member = make_member(program)
     earn(member, 500)
     return member
