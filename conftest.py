@@ -22,6 +22,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     folder = Path(os.environ.get("VAR_DIR", BASE_DIR / "var")).absolute() / "test"
     os.environ["VAR_DIR"] = str(folder)
 
+from loyalty_site.tests.budgets import budget_lines  # noqa: E402
 from loyalty_site.tests.databases import TestServer  # noqa: E402 - its folder is named above
 
 SERVER = TestServer(Path(os.environ["VAR_DIR"]))
@@ -72,6 +73,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("deep"):
             item.add_marker(skip)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Tell how long each kind of test took."""
+    reports = [
+        report
+        for listed in terminalreporter.stats.values()
+        for report in listed
+        if isinstance(report, pytest.TestReport)
+    ]
+    terminalreporter.section("budgets")
+    for line in budget_lines(reports, workers=config.getoption("numprocesses") or 1):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
