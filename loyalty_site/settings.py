@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_site import env, policies
+from loyalty_site import admin_settings, env, policies
 from loyalty_site.broker import EmbeddedValkey, find_binary
 from loyalty_site.database import OWNER, SITE, EmbeddedPostgres, passwords
 from loyalty_site.local import load_secrets
@@ -44,12 +44,12 @@ INSTALLED_APPS = [
     "campaigns",
     "rewards",
     "members",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.import_export",
     "unfold.contrib.simple_history",
-    "django.contrib.admin",
+    "loyalty_site.admin_config.LoyaltyAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -191,6 +191,7 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 AUTH_USER_MODEL = "members.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+ACCOUNT_ADAPTER = "members.adapters.AccountAdapter"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
@@ -279,6 +280,10 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": _static_storage},
 }
+
+# Admin ---------------------------------------------------------------------------------------
+
+UNFOLD = admin_settings.UNFOLD
 
 # Safety --------------------------------------------------------------------------------------
 
