@@ -1,7 +1,9 @@
 -- Posts purchases that are all new, of many members; the arguments are the token, a name for
 -- the run, the number of members and the moment.
 local token, run, members, moment = "", "", 1, ""
-local count, thread_id = 0, 0
+local count = 0
+-- Set from setup, hence global: every thread has an interpreter of its own.
+thread_id = 0
 local threads = 0
 
 function setup(thread)

@@ -59,9 +59,20 @@ def _folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        _stop_servers()
         home = home_of(folder)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _stop_servers() -> None:
+    from django.conf import settings
+    from django.db import connections
+
+    connections.close_all()
+    for server in (settings.EMBEDDED_POSTGRES, settings.EMBEDDED_VALKEY):
+        if server:
+            server.release()
 
 
 def _run(var: Path, rounds: int) -> None:
