@@ -52,8 +52,9 @@ def use(
             program=program, source=purchase.source, external_id=purchase.external_id
         ).first()
     ref = purchase and {"source": purchase.source, "external_id": purchase.external_id}
-    # Whether it can still be used is decided by the update itself.
-    used = _usable(program, code, moment).update(
+    # Whether it can still be used is decided by the update itself. The condition stands on the
+    # row alone: PostgreSQL judges it again on the row that it waited for, a join it does not.
+    used = Voucher.objects.filter(pk=voucher.pk, state=Voucher.State.ISSUED).update(
         state=Voucher.State.USED,
         used_at=moment,
         used_by=caller,
