@@ -182,6 +182,7 @@ class LedgerEntry(models.Model):
     points = models.BigIntegerField(db_comment="Signed points; the account's change.")
 
     class Meta:
+        verbose_name_plural = "ledger entries"
         constraints = [
             models.UniqueConstraint(
                 fields=["transaction", "line"], name="members_ledgerentry_line"

@@ -78,6 +78,7 @@ class PointCurrency(models.Model):
     is_retired = models.BooleanField(default=False)
 
     class Meta:
+        verbose_name_plural = "point currencies"
         constraints = [
             models.UniqueConstraint(fields=["program", "code"], name="members_pointcurrency_code"),
             # Target of the composite keys that tie accounts and entries to one program.

@@ -1,0 +1,142 @@
+"""How the admin looks and what stands in its sidebar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+# The hue of the member pages, from its lightest shade to its darkest.
+PRIMARY = {
+    "50": "oklch(97.5% .014 162)",
+    "100": "oklch(94.5% .03 162)",
+    "200": "oklch(89% .055 162)",
+    "300": "oklch(81% .085 162)",
+    "400": "oklch(70% .11 162)",
+    "500": "oklch(57% .115 162)",
+    "600": "oklch(46% .105 162)",
+    "700": "oklch(40% .095 162)",
+    "800": "oklch(34% .08 162)",
+    "900": "oklch(28% .065 162)",
+    "950": "oklch(20% .045 162)",
+}
+
+
+def _stylesheet(_request: HttpRequest) -> str:
+    return static("css/admin.css")
+
+
+def _icon(_request: HttpRequest) -> str:
+    return static("icons/icon.svg")
+
+
+def _item(title: Any, icon: str, model: str) -> dict[str, Any]:
+    app, name = model.split(".")
+
+    def may_see(request: HttpRequest) -> bool:
+        return any(
+            request.user.has_perm(f"{app}.{power}_{name}")  # type: ignore[union-attr]
+            for power in ("view", "change")
+        )
+
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": may_see,
+    }
+
+
+def _group(title: Any, *items: dict[str, Any], is_open: bool = False) -> dict[str, Any]:
+    return {"title": title, "separator": True, "collapsible": not is_open, "items": list(items)}
+
+
+NAVIGATION = [
+    {
+        "items": [
+            {"title": _("Dashboard"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
+            _item(_("Members"), "group", "members.member"),
+            _item(_("Purchases"), "shopping_bag", "members.purchase"),
+            _item(_("Returns"), "undo", "members.return"),
+            _item(_("Rewards"), "redeem", "rewards.reward"),
+            _item(_("Redemptions"), "confirmation_number", "rewards.redemption"),
+        ],
+    },
+    _group(
+        _("Points"),
+        _item(_("Transactions"), "receipt_long", "members.ledgertransaction"),
+        _item(_("Entries"), "list", "members.ledgerentry"),
+        _item(_("Accounts"), "account_balance", "members.ledgeraccount"),
+        _item(_("Lots"), "inventory_2", "members.pointlot"),
+        _item(_("Lot uses"), "call_split", "members.lotuse"),
+        _item(_("Holds"), "lock_clock", "members.ledgerhold"),
+        _item(_("Awards"), "military_tech", "campaigns.award"),
+        _item(_("Award reversals"), "remove_done", "campaigns.awardreversal"),
+        _item(_("Notes"), "sticky_note_2", "members.ledgernote"),
+    ),
+    _group(
+        _("Program"),
+        _item(_("Program"), "loyalty", "members.program"),
+        _item(_("Point currencies"), "toll", "members.pointcurrency"),
+        _item(_("Rules"), "rule", "campaigns.earningrule"),
+        _item(_("Campaigns"), "campaign", "campaigns.campaign"),
+        _item(_("Tiers"), "stairs", "members.tier"),
+        _item(_("Segments"), "groups", "members.segment"),
+        _item(_("Stores"), "storefront", "members.store"),
+        _item(_("Publications"), "publish", "campaigns.publication"),
+        _item(_("Rule versions"), "history", "campaigns.ruleversion"),
+        _item(_("Limits used"), "speed", "campaigns.limitcounter"),
+    ),
+    _group(
+        _("About members"),
+        _item(_("Identifiers"), "badge", "members.identifier"),
+        _item(_("Tier history"), "trending_up", "members.tiermembership"),
+        _item(_("Vouchers"), "qr_code", "rewards.voucher"),
+        _item(_("Events"), "bolt", "campaigns.event"),
+        _item(_("Messages"), "mail", "members.message"),
+        _item(_("Consents"), "how_to_reg", "members.consentrecord"),
+        _item(_("In segments"), "group_work", "members.segmentmembership"),
+        _item(_("Purchase lines"), "format_list_bulleted", "members.purchaseline"),
+        _item(_("Return lines"), "assignment_return", "members.returnline"),
+        _item(_("Data exports"), "download", "members.dataexport"),
+    ),
+    _group(
+        _("Operation"),
+        _item(_("Job runs"), "task_alt", "members.jobrun"),
+        _item(_("Heartbeats"), "monitor_heart", "members.heartbeat"),
+        _item(_("Outbox"), "outbox", "members.outboxevent"),
+        _item(_("Timetable"), "schedule", "django_celery_beat.periodictask"),
+        _item(_("API clients"), "point_of_sale", "members.apiclient"),
+        _item(_("Stored answers"), "replay", "members.idempotencyrecord"),
+    ),
+    _group(
+        _("Access"),
+        _item(_("Logins"), "person", "members.user"),
+        _item(_("Staff groups"), "admin_panel_settings", "auth.group"),
+        _item(_("E-mail addresses"), "alternate_email", "account.emailaddress"),
+        _item(_("Second factors"), "key", "mfa.authenticator"),
+        _item(_("Sessions"), "devices", "usersessions.usersession"),
+        _item(_("OAuth clients"), "vpn_key", "allauth_idp_oidc.client"),
+        _item(_("OAuth tokens"), "token", "allauth_idp_oidc.token"),
+    ),
+]
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": _("Loyalty admin"),
+    "SITE_HEADER": _("Loyalty"),
+    "SITE_SUBHEADER": _("Staff admin"),
+    "SITE_ICON": _icon,
+    "SITE_FAVICONS": [{"rel": "icon", "href": _icon, "type": "image/svg+xml"}],
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "BORDER_RADIUS": "8px",
+    "COLORS": {"primary": PRIMARY},
+    "STYLES": [_stylesheet],
+    "DASHBOARD_CALLBACK": "loyalty_site.admin.dashboard.add_to_context",
+    "SIDEBAR": {"show_search": True, "navigation": NAVIGATION},
+}

@@ -1,0 +1,12 @@
+"""The pages of members in the admin; the page of one member joins the apps and stands above."""
+
+from members.admin import (  # noqa: F401 - importing them registers them
+    commerce,
+    integration,
+    ledger,
+    people,
+    program,
+    segments,
+    tiers,
+    users,
+)
