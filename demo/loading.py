@@ -14,13 +14,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import groupby
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connections
 from django.utils import timezone
 
-from campaigns.api.bodies import parse_purchase
+from campaigns.bodies import parse_purchase
 from campaigns.services.intake import process_batch
 from demo import policy
 from demo.journey import Body, Journey

@@ -6,16 +6,14 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from campaigns.api.bodies import EventBody, parse_event
-from campaigns.api.purchases import CURRENCY, key_of, respond
+from campaigns.api.keyed import CURRENCY, KeyedView
 from campaigns.api.schemas import EVENT
+from campaigns.bodies import EventBody, parse_event
 from campaigns.services import events
-from loyalty_site.lib import query
-from loyalty_site.lib.drf import ApiView
 from loyalty_site.lib.schema import operation
 
 
-class EventsView(ApiView):
+class EventsView(KeyedView):
     """Events as shops and apps tell them."""
 
     @operation(
@@ -32,15 +30,13 @@ class EventsView(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Keep it and give what its rules say."""
-        dry_run = query.flag(request._request, "dry_run")
-        key = None if dry_run else key_of(self)
-        return respond(
-            events.process_event(
+        return self.keyed_or_dry(
+            lambda key, dry_run: events.process_event(
                 body=parse_event(self.json_body()),
                 actor=self.caller.key,
                 moment=timezone.now(),
                 key=key,
-                currency=query.text(request._request, "currency"),
+                currency=self.spoken_currency(),
                 dry_run=dry_run,
             )
         )

@@ -9,7 +9,9 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from campaigns import presenters
-from campaigns.api.bodies import (
+from campaigns.api.keyed import CURRENCY, KeyedView
+from campaigns.api.schemas import BATCH, PURCHASE, WHOLE_PURCHASE
+from campaigns.bodies import (
     BATCH_BYTES_MAX,
     BatchBody,
     ClaimBody,
@@ -18,34 +20,16 @@ from campaigns.api.bodies import (
     parse_claim,
     parse_purchase,
 )
-from campaigns.api.schemas import BATCH, PURCHASE, WHOLE_PURCHASE
 from campaigns.queries import purchases, rulebook
 from campaigns.services import claims, intake
-from campaigns.services.intake import Key, Outcome, RowOutcome
+from campaigns.services.intake import RowOutcome
 from loyalty_site.lib import cursors, problems, query
 from loyalty_site.lib.drf import ApiView, answer
-from loyalty_site.lib.schema import MEMBER, TEXT, listing, operation, parameter
+from loyalty_site.lib.schema import MEMBER, listing, operation
 from members.api.base import MembersView
 
-CURRENCY = parameter("currency", TEXT, "The point currency that the answer speaks of.")
 
-
-def key_of(view: ApiView) -> Key:
-    """Return the request's idempotency key with what a repeat must share.
-
-    Read before the body, as the order of checks asks.
-    """
-    key = view.idempotency_key()
-    return Key(caller=view.caller.key, key=key, fingerprint=view.fingerprint())
-
-
-def respond(outcome: Outcome) -> HttpResponse:
-    """Return the answer, marked where an earlier request did the work."""
-    headers = {"Idempotent-Replayed": "true"} if outcome.replayed else None
-    return answer(outcome.body, outcome.status, headers)
-
-
-class PurchasesView(ApiView):
+class PurchasesView(KeyedView):
     """Purchases as tills tell them."""
 
     @operation(
@@ -62,15 +46,13 @@ class PurchasesView(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Post it, or with `dry_run=true` say what it would give."""
-        dry_run = query.flag(request._request, "dry_run")
-        key = None if dry_run else key_of(self)
-        return respond(
-            intake.process_purchase(
+        return self.keyed_or_dry(
+            lambda key, dry_run: intake.process_purchase(
                 body=parse_purchase(self.json_body()),
                 actor=self.caller.key,
                 moment=timezone.now(),
                 key=key,
-                currency=query.text(request._request, "currency"),
+                currency=self.spoken_currency(),
                 dry_run=dry_run,
             )
         )
@@ -119,7 +101,7 @@ def _row(
     }
 
 
-class PurchaseView(ApiView):
+class PurchaseView(KeyedView):
     """One purchase."""
 
     @operation(
@@ -133,14 +115,12 @@ class PurchaseView(ApiView):
     )
     def get(self, request: Request, purchase_id: str) -> HttpResponse:
         """Return it with its lines and what came back of them."""
-        currency = intake.point_currency(
-            rulebook.current(), query.text(request._request, "currency")
-        )
+        currency = rulebook.spoken_currency(self.spoken_currency())
         found = purchases.purchase(query.path_id(purchase_id))
         return self.resource(presenters.current(found, purchases.returned(found), currency))
 
 
-class ClaimView(ApiView):
+class ClaimView(KeyedView):
     """The claim of an unidentified purchase."""
 
     @operation(
@@ -156,16 +136,14 @@ class ClaimView(ApiView):
     )
     def post(self, request: Request, purchase_id: str) -> HttpResponse:
         """Give it once, by the rules valid when it occurred."""
-        key = key_of(self)
-        public_id = query.path_id(purchase_id)
-        return respond(
-            claims.process_claim(
-                public_id=public_id,
+        return self.keyed(
+            lambda key: claims.process_claim(
+                public_id=query.path_id(purchase_id),
                 body=parse_claim(self.json_body()),
                 actor=self.caller.key,
                 moment=timezone.now(),
                 key=key,
-                currency=query.text(request._request, "currency"),
+                currency=self.spoken_currency(),
             )
         )
 
@@ -180,23 +158,19 @@ class MyPurchasesView(MembersView):
         tag="me",
         responses={200: listing(WHOLE_PURCHASE)},
         query=(CURRENCY,),
+        problems=(404,),
         listing=True,
     )
     def get(self, request: Request) -> HttpResponse:
         """Return a page, newest first."""
+        currency = rulebook.spoken_currency(query.text(request._request, "currency"))
         member = self.me()
-        currency = intake.point_currency(
-            rulebook.current(), query.text(request._request, "currency")
+        fetch, key_of = cursors.keyset(purchases.purchases_of(member.pk), "-occurred_at", "-id")
+        page = cursors.answer_page(
+            request._request,
+            fetch,
+            key_of=key_of,
+            serialize=lambda row: presenters.current(row, purchases.returned(row), currency),
+            scope=f"purchases:{member.pk}",
         )
-        fetch, key_of_row = cursors.keyset(
-            purchases.purchases_of(member.pk), "-occurred_at", "-id"
-        )
-        return answer(
-            cursors.answer_page(
-                request._request,
-                fetch,
-                key_of=key_of_row,
-                serialize=lambda row: presenters.current(row, purchases.returned(row), currency),
-                scope=f"purchases:{member.pk}",
-            )
-        )
+        return answer(page)

@@ -6,19 +6,18 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from campaigns.api.bodies import ReturnBody, parse_return
-from campaigns.api.purchases import CURRENCY, key_of, respond
+from campaigns.api.keyed import CURRENCY, KeyedView
 from campaigns.api.schemas import RETURN
+from campaigns.bodies import ReturnBody, parse_return
 from campaigns.queries import rulebook
-from campaigns.services import intake, returns
+from campaigns.services import returns
 from loyalty_site.lib import query
-from loyalty_site.lib.drf import ApiView
 from loyalty_site.lib.problems import NotFound
 from loyalty_site.lib.schema import operation
 from members.models import Return
 
 
-class ReturnsView(ApiView):
+class ReturnsView(KeyedView):
     """Returns as tills tell them."""
 
     @operation(
@@ -35,21 +34,19 @@ class ReturnsView(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Take goods back; one that comes before its purchase waits for it."""
-        dry_run = query.flag(request._request, "dry_run")
-        key = None if dry_run else key_of(self)
-        return respond(
-            returns.process_return(
+        return self.keyed_or_dry(
+            lambda key, dry_run: returns.process_return(
                 body=parse_return(self.json_body()),
                 actor=self.caller.key,
                 moment=timezone.now(),
                 key=key,
-                currency=query.text(request._request, "currency"),
+                currency=self.spoken_currency(),
                 dry_run=dry_run,
             )
         )
 
 
-class ReturnView(ApiView):
+class ReturnView(KeyedView):
     """One return."""
 
     @operation(
@@ -63,9 +60,7 @@ class ReturnView(ApiView):
     )
     def get(self, request: Request, return_id: str) -> HttpResponse:
         """Return it as it stands: applied, parked or rejected."""
-        currency = intake.point_currency(
-            rulebook.current(), query.text(request._request, "currency")
-        )
+        currency = rulebook.spoken_currency(self.spoken_currency())
         found = (
             Return.objects.select_related("purchase")
             .filter(public_id=query.path_id(return_id))

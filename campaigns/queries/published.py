@@ -110,5 +110,3 @@ def _rule(
 
 def _instant(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value)
-
-

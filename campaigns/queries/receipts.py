@@ -10,7 +10,9 @@ from campaigns.models import Award
 from campaigns.queries.rulebook import localized
 
 
-def receipts_for(transaction_ids: Sequence[int], locale: str = "en") -> dict[int, list[dict[str, Any]]]:
+def receipts_for(
+    transaction_ids: Sequence[int], locale: str = "en"
+) -> dict[int, list[dict[str, Any]]]:
     """Return the receipt rows of each ledger transaction, in the order of the receipt."""
     awards = (
         Award.objects.filter(transaction_id__in=list(transaction_ids))

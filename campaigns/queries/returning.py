@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from django.db import connection
 
+from campaigns.clawback import OpenLot
 from campaigns.models import Award
-from campaigns.services.clawback import OpenLot
 from members.models import Purchase, PurchaseLine, ReturnLine
 
 # The purchase's own lots and every lot that their points moved on to.
@@ -27,6 +27,9 @@ SELECT o.id, o.remaining, o.earned_at, a.kind = 'pending',
 FROM own o JOIN members_ledgeraccount a ON a.id = o.account_id
 ORDER BY o.expires_at, o.id
 """
+
+# (row, balance, floor) by currency and kind.
+Accounts = Mapping[tuple[int, str], tuple[int, int, int]]
 
 _OTHER_LOTS = "SELECT lot_id, points, earned_at FROM ledger_take(%s, %s)"
 
@@ -60,6 +63,7 @@ def bought_lines(purchase: Purchase) -> list[BoughtLine]:
     What came back before the purchase was claimed earned nothing and stands apart.
     """
     lines = list(PurchaseLine.objects.filter(purchase=purchase).order_by("position"))
+    claimed_at = purchase.claimed_at
     returned: dict[int, Decimal] = {}
     before_claim: dict[int, Decimal] = {}
     rows = ReturnLine.objects.filter(purchase_line__in=lines).values_list(
@@ -67,7 +71,7 @@ def bought_lines(purchase: Purchase) -> list[BoughtLine]:
     )
     for line_id, quantity, applied_at in rows:
         returned[line_id] = returned.get(line_id, Decimal(0)) + quantity
-        if purchase.claimed_at is not None and applied_at < purchase.claimed_at:
+        if claimed_at is not None and applied_at is not None and applied_at <= claimed_at:
             before_claim[line_id] = before_claim.get(line_id, Decimal(0)) + quantity
     zero = Decimal(0)
     return [
@@ -114,7 +118,16 @@ def other_lots(available_account: int, points: int, own: Sequence[OpenLot]) -> l
         ]
 
 
-def accounts_of(member_id: int) -> Mapping[tuple[int, str], tuple[int, int, int]]:
+def earliest_debit(lots: Sequence[int]) -> datetime | None:
+    """Return when the last of the lots was earned or given back; None without any."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger_earliest_debit(%s::bigint[])", [list(lots)])
+        row = cursor.fetchone()
+    found: datetime | None = row[0]
+    return found
+
+
+def accounts_of(member_id: int) -> Accounts:
     """Return (row, balance, floor) of a member's accounts by currency and kind."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -132,5 +145,3 @@ def expired_counted(purchase: Purchase) -> Mapping[str, int]:
         for code, figures in points.get("by_currency", {}).items():
             counted[code] = counted.get(code, 0) + figures["already_expired"]
     return counted
-
-

@@ -21,7 +21,7 @@ from loyalty_site.lib import money
 from members.lots import ExpiryPolicy
 from members.models import LedgerAccount, PointCurrency, Program
 from members.queries.grading import ProgramGrading, grading_of
-from members.queries.program import NoProgram
+from members.queries.program import NoProgram, UnknownCurrency
 
 HISTORY_ATTRIBUTES = (b'"member.purchases_count"', b'"member.days_since_purchase"')
 SEGMENT_ATTRIBUTES = (b'"member.segment"',)
@@ -44,11 +44,12 @@ class Currency:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The rules of one publication and the rows of their versions."""
+    """The rules of one publication, the limited ones among them, and their versions' rows."""
 
     number: int
     effective_from: datetime | None
     rules: tuple[CompiledRule, ...]
+    limited: tuple[CompiledRule, ...]
     version_ids: Mapping[tuple[str, int], int]
 
 
@@ -96,6 +97,31 @@ def current(version: int | None = None) -> Rulebook:
     return kept
 
 
+def latest() -> Rulebook:
+    """Return the rulebook as it is in the database, which costs a look at its version.
+
+    :raises NoProgram: no program file has been applied.
+    """
+    kept = _kept.get("main")
+    row = Program.objects.values_list("pk", "version").first()
+    if kept is None or row != (kept.program_id, kept.version):
+        kept = _kept["main"] = _load()
+    return kept
+
+
+def spoken_currency(code: str | None) -> str:
+    """Return the point currency that an answer speaks of: the one asked for, or the first.
+
+    :raises UnknownCurrency: there is none of that code.
+    """
+    book = current()
+    if code is None:
+        return book.points_code
+    if code not in book.currencies and code not in latest().currencies:
+        raise UnknownCurrency
+    return code
+
+
 def forget() -> None:
     """Empty this process's memory of the program; tests change databases under it."""
     _kept.clear()
@@ -136,7 +162,7 @@ def _currencies(program: Program) -> dict[str, Currency]:
             "currency_id", "id"
         )
     )
-    rows = PointCurrency.objects.filter(program=program).order_by("position", "pk")
+    rows = PointCurrency.objects.filter(program=program).order_by("is_retired", "position", "pk")
     return {
         row.code: Currency(
             id=row.pk,
@@ -170,12 +196,19 @@ def expiry_policy(stored: Mapping[str, Any]) -> ExpiryPolicy:
 
 def _published(each: Publication, versions: Mapping[int, RuleVersion], locale: str) -> Published:
     rows = [versions[pk] for pk in each.rule_versions]
+    rules = tuple(_compiled(row.pk, row.version, _text(row.definition), locale) for row in rows)
     return Published(
         number=each.number,
         effective_from=each.effective_from,
-        rules=tuple(_compiled(row.pk, row.version, _text(row.definition), locale) for row in rows),
+        rules=rules,
+        limited=tuple(rule for rule in rules if _is_limited(rule)),
         version_ids={(row.rule.code, row.version): row.pk for row in rows},
     )
+
+
+def _is_limited(rule: CompiledRule) -> bool:
+    has_budget = rule.campaign is not None and rule.campaign.budget_points is not None
+    return has_budget or bool(rule.limits)
 
 
 def _text(definition: Mapping[str, Any]) -> bytes:

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
 from uuid import UUID
 
-import orjson
-from django.db import connection, transaction
+from django.db import transaction
 
 from campaigns import presenters
-from campaigns.api.bodies import ClaimBody
+from campaigns.bodies import ClaimBody
 from campaigns.earning.facts import LineFacts, PurchaseFacts
 from campaigns.queries import returning, rulebook
 from campaigns.queries.returning import BoughtLine
 from campaigns.queries.rulebook import Rulebook
-from campaigns.services import intake, judging
-from campaigns.services.intake import Key, Outcome
-from campaigns.services.judging import MemberState
-from campaigns.services.posting import Document, evaluation_record
+from campaigns.services import counters, judging
+from campaigns.services.checks import lock_business_key
+from campaigns.services.judging import CounterState, MemberState
+from campaigns.services.keys import Key, Outcome, begin, keep
+from campaigns.services.opening import settled_state
+from campaigns.services.posting import Document, write
+from campaigns.services.records import evaluation_record
 from loyalty_site.lib import calendars
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.problems import NotFound
-from loyalty_site.lib.reading import MemberRef
 from loyalty_site.lib.retries import retrying
-from loyalty_site.lib.wire import dumps
 from members.models import Member, Purchase
-from members.queries.lookup import UnknownMember, find_member
+from members.queries.lookup import resolve_member
 from members.queries.program import current_program
 
 
@@ -68,15 +67,15 @@ def process_claim(
     :raises AlreadyClaimed: it belongs to a member.
     :raises ClaimTooLate: the days are over.
     """
-    code = intake.point_currency(rulebook.current(), currency)
+    code = rulebook.spoken_currency(currency)
 
     def act() -> Outcome:
         with transaction.atomic():
-            kept = intake.begin(key)
+            kept = begin(key)
             if kept is not None:
                 return kept
             outcome, member_pk = _claim(public_id, body, actor, moment, code)
-            intake.keep_answer(key, outcome, member_pk, moment)
+            keep(key, outcome, member_pk, moment)
             return outcome
 
     return retrying(act)
@@ -86,8 +85,13 @@ def _claim(
     public_id: UUID, body: ClaimBody, actor: str, moment: datetime, currency: str
 ) -> tuple[Outcome, int]:
     purchase = _locked_purchase(public_id)
-    book = rulebook.current()
-    claimant = claimant_of(body.member, moment)
+    book = rulebook.latest()
+    claimant = resolve_member(
+        program=current_program(),
+        moment=moment,
+        id=body.member.id,
+        identifier=body.member.identifier,
+    )
     if purchase.claimed_at is not None or not _is_free(purchase, claimant):
         raise AlreadyClaimed
     last_day = calendars.local_day(purchase.occurred_at, book.zone) + timedelta(
@@ -95,78 +99,30 @@ def _claim(
     )
     if moment >= calendars.end_of_day(last_day, book.zone):
         raise ClaimTooLate(claim_days=book.claim_days)
-    state = read_state(book, claimant, purchase.occurred_at, moment)
+    state = settled_state(book, claimant.pk, purchase.occurred_at, moment)
     facts = _facts(book, purchase)
-    counters = intake.reserve(
-        book, judging.keys_of(book, state, facts, asked_only=True), dry_run=False
-    )
-    judgement = judging.judge(book, state, facts, counters, moment)
-    _post(book, purchase, state, judgement, counters, actor, moment)
+    used = counters.reserve(book, judging.keys_of(book, state, facts, asked_only=True))
+    judgement = judging.judge(book, state, facts, used, moment)
+    _post(book, purchase, state, judgement, used, actor, moment)
     purchase = Purchase.objects.select_related("member").get(pk=purchase.pk)
     answer = presenters.current(purchase, _returned(purchase), currency)
     return Outcome(200, answer), claimant.pk
 
 
 def _locked_purchase(public_id: UUID) -> Purchase:
-    found = Purchase.objects.filter(public_id=public_id).values_list("source", "external_id")
-    for source, external_id in found:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT lock_business_key('purchase', %s::text, %s::text)", [source, external_id]
-            )
-        # Read again under the key: another claim may have committed meanwhile.
-        return Purchase.objects.get(public_id=public_id)
-    raise NotFound
+    names = Purchase.objects.filter(public_id=public_id).values_list("source", "external_id")
+    name = names.first()
+    if name is None:
+        raise NotFound
+    lock_business_key("purchase", *name)
+    # Read again under the key: another claim may have committed meanwhile.
+    return Purchase.objects.select_related("member").get(public_id=public_id)
 
 
 def _is_free(purchase: Purchase, claimant: Member) -> bool:
     if purchase.member_id is None:
         return True
     return purchase.member_id == claimant.pk and purchase.occurred_at < claimant.enrolled_at
-
-
-def claimant_of(reference: MemberRef, moment: datetime) -> Member:
-    """Return whom a reference names.
-
-    :raises UnknownMember: it leads to nobody.
-    """
-    if reference.id is not None:
-        member = (
-            Member.objects.filter(public_id=reference.id)
-            .exclude(status=Member.Status.ERASED)
-            .first()
-        )
-    else:
-        member = find_member(current_program(), reference.identifier or "", moment)
-    if member is None:
-        raise UnknownMember
-    return member
-
-
-def read_state(
-    book: Rulebook, member: Member, since: datetime, moment: datetime, *, settle: bool = True
-) -> MemberState:
-    """Lock the member, post what is due, and return their facts; unlocked without ``settle``."""
-    grading = book.grading
-    facts: dict[str, Any] = {
-        "since": since,
-        "months": grading.grading.policy.months if grading else 0,
-        "qualifying": grading.currency_id if grading else None,
-        "segments": book.needs_segments,
-        "history": book.needs_history,
-    }
-    with connection.cursor() as cursor:
-        if settle:
-            cursor.execute(
-                "SELECT ledger_settle_due(ARRAY[%s]::bigint[], %s, %s, 'intake')",
-                [member.pk, moment, moment],
-            )
-        cursor.execute(
-            "SELECT intake_members(ARRAY[%s]::bigint[], %s::jsonb)",
-            [member.pk, dumps(facts).decode()],
-        )
-        rows = orjson.loads(cursor.fetchone()[0])
-    return judging.member_state(member.pk, rows[str(member.pk)], book, moment)
 
 
 def _facts(book: Rulebook, purchase: Purchase) -> PurchaseFacts:
@@ -211,7 +167,7 @@ def _post(
     purchase: Purchase,
     state: MemberState,
     judgement: judging.Judgement,
-    counters: judging.Ledger,
+    used: CounterState,
     actor: str,
     moment: datetime,
 ) -> None:
@@ -233,10 +189,7 @@ def _post(
             "first": {"member": first_member, "evaluation": purchase.evaluation},
         },
     }
-    intake.tell_of(document, judgement, state, purchase.public_id)
-    intake.write(
-        document, counters, {state.id: state}, key=None, answer=None, member_pk=state.id
-    )
+    write(document, used, {state.id: state}, key=None, answer=None, member_pk=state.id)
 
 
 def _returned(purchase: Purchase) -> dict[int, Decimal]:

@@ -6,17 +6,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from campaigns import presenters
-from campaigns.api.bodies import EventBody, content_key
+from campaigns.bodies import EventBody, content_key
 from campaigns.models import Event
 from campaigns.queries import rulebook
-from campaigns.services import claims, intake, judging
-from campaigns.services.intake import Key, Outcome
-from campaigns.services.posting import Document, evaluation_record
+from campaigns.services import counters, judging
+from campaigns.services.checks import check_occurred_at, lock_business_key, read_only
+from campaigns.services.judging import Judgement, MemberState
+from campaigns.services.keys import Key, Outcome, begin, keep
+from campaigns.services.opening import settled_state
+from campaigns.services.posting import Document, write
+from campaigns.services.records import evaluation_record
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.retries import retrying
+from members.queries.lookup import resolve_member
+from members.queries.program import current_program
 
 
 class EventConflict(DomainError):
@@ -45,65 +51,67 @@ def process_event(
     :raises EventConflict: the business key belongs to other content.
     :raises InTheFuture: it is dated more than 5 minutes ahead.
     """
-    code = intake.point_currency(rulebook.current(), currency)
+    code = rulebook.spoken_currency(currency)
+
+    def rehearse() -> Outcome:
+        with transaction.atomic():
+            read_only()
+            return _process(body, None, moment, code, dry_run=True)[0]
 
     def act() -> Outcome:
         with transaction.atomic():
-            if dry_run:
-                with connection.cursor() as cursor:
-                    cursor.execute("SET TRANSACTION READ ONLY")
-            kept = intake.begin(key) if key and not dry_run else None
+            kept = begin(key) if key else None
             if kept is not None:
                 return kept
-            return _take(body, actor, moment, None if dry_run else key, code, dry_run)
+            lock_business_key("event", body.source, body.external_id)
+            outcome, member_pk = _process(body, actor, moment, code, dry_run=False)
+            if key is not None:
+                keep(key, outcome, member_pk, moment)
+            return outcome
 
-    return retrying(act)
+    return retrying(rehearse if dry_run else act)
 
 
-def _take(
-    body: EventBody,
-    actor: str,
-    moment: datetime,
-    key: Key | None,
-    currency: str,
-    dry_run: bool,
-) -> Outcome:
-    if not dry_run:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT lock_business_key('event', %s::text, %s::text)",
-                [body.source, body.external_id],
-            )
-    member = claims.claimant_of(body.member, moment)
+def _process(
+    body: EventBody, actor: str | None, moment: datetime, currency: str, *, dry_run: bool
+) -> tuple[Outcome, int]:
+    member = resolve_member(
+        program=current_program(),
+        moment=moment,
+        id=body.member.id,
+        identifier=body.member.identifier,
+    )
+    said = str(member.public_id)
     stored = Event.objects.filter(source=body.source, external_id=body.external_id).first()
     if stored is not None:
-        if bytes(stored.content_key) != content_key(body, str(member.public_id)):
+        if bytes(stored.content_key) != content_key(body, said):
             raise EventConflict
-        outcome = Outcome(
-            200,
-            _present(stored.public_id, body, str(member.public_id), stored.evaluation, currency,
-                     dry_run=dry_run),
-            replayed=True,
-        )
-        if key is not None:
-            intake.keep_answer(key, outcome, member.pk, moment)
-        return outcome
-    intake.check_occurred_at(body.occurred_at, moment)
-    book = rulebook.current()
-    state = claims.read_state(book, member, body.occurred_at, moment, settle=not dry_run)
+        answer = _present(stored.public_id, body, said, stored.evaluation, currency)
+        return Outcome(200, _marked(answer, dry_run), replayed=True), member.pk
+    check_occurred_at(body.occurred_at, moment)
+    book = rulebook.latest()
+    state = settled_state(book, member.pk, body.occurred_at, moment, settle=not dry_run)
     facts = judging.event_facts(body, book)
-    counters = intake.reserve(
+    used = counters.reserve(
         book, judging.keys_of(book, state, facts, asked_only=True), dry_run=dry_run
     )
-    judgement = judging.judge(book, state, facts, counters, moment)
-    record = evaluation_record(judgement)
-    public_id = uuid4()
-    answer = _present(
-        None if dry_run else public_id, body, state.public_id, record, currency, dry_run=dry_run
-    )
+    judgement = judging.judge(book, state, facts, used, moment)
     if dry_run:
-        return Outcome(200, answer)
-    document = Document(book, moment, actor)
+        answer = _present(None, body, said, evaluation_record(judgement), currency)
+        return Outcome(200, _marked(answer, dry_run)), member.pk
+    document = Document(book, moment, actor or "")
+    public_id = _add(document, body, state, judgement)
+    write(document, used, {state.id: state}, key=None, answer=None, member_pk=state.id)
+    answer = _present(public_id, body, said, evaluation_record(judgement), currency)
+    return Outcome(201, answer), member.pk
+
+
+def _marked(answer: dict[str, Any], dry_run: bool) -> dict[str, Any]:
+    return {**answer, "dry_run": True} if dry_run else answer
+
+
+def _add(document: Document, body: EventBody, state: MemberState, judgement: Judgement) -> UUID:
+    public_id = uuid4()
     document.event = {
         "public_id": public_id,
         "member": state.id,
@@ -113,7 +121,7 @@ def _take(
         "content_key": content_key(body, state.public_id).hex(),
         "payload": body.payload,
         "occurred_at": body.occurred_at,
-        "evaluation": record,
+        "evaluation": evaluation_record(judgement),
     }
     document.add_awards(
         judgement=judgement,
@@ -122,24 +130,13 @@ def _take(
         source="event",
         ref=public_id,
     )
-    intake.tell_of(document, judgement, state, public_id)
-    outcome = Outcome(201, answer)
-    intake.write(
-        document, counters, {state.id: state}, key=key, answer=outcome, member_pk=state.id
-    )
-    return outcome
+    return public_id
 
 
 def _present(
-    public_id: UUID | None,
-    body: EventBody,
-    member: str,
-    evaluation: Any,
-    currency: str,
-    *,
-    dry_run: bool,
+    public_id: UUID | None, body: EventBody, member: str, evaluation: Any, currency: str
 ) -> dict[str, Any]:
-    answer = {
+    return {
         "id": None if public_id is None else str(public_id),
         "type": body.type,
         "source": body.source,
@@ -148,6 +145,3 @@ def _present(
         "occurred_at": body.occurred_at,
         **presenters.earned(evaluation, currency),
     }
-    if dry_run:
-        answer["dry_run"] = True
-    return answer

@@ -8,19 +8,21 @@ that a batch gives what the same purchases sent singly would give.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from campaigns.api.bodies import EventBody, PurchaseBody
+from campaigns.bodies import EventBody, PurchaseBody
+from campaigns.earning.effects import MultiplyBase
 from campaigns.earning.evaluate import evaluate
 from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
 from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, Used
-from campaigns.earning.rules import limit_keys
+from campaigns.earning.rules import CompiledRule, limit_keys
 from campaigns.queries.rulebook import Currency, Rulebook
 from loyalty_site.lib import calendars, money
+from loyalty_site.lib.errors import DomainError
 from members import grading, lots
 from members.services.tiers import StoredStanding, read_gains, read_standings, splice
 
@@ -36,7 +38,7 @@ class MemberState:
     birth_date: date | None
     locale: str
     source_channel: str
-    accounts: dict[str, list[int]]
+    accounts: dict[str, list[Any]]
     stored: list[StoredStanding]
     standings: list[grading.Standing]
     gains: list[grading.Gain]
@@ -45,12 +47,18 @@ class MemberState:
 
     def account(self, currency: Currency, kind: str) -> int:
         """Return the row of the member's account."""
-        return self.accounts[f"{currency.id}:{kind}"][0]
+        account: int = self.accounts[f"{currency.id}:{kind}"][0]
+        return account
 
     def owed(self, currency: Currency) -> int:
         """Return the member's debt in points, not negative."""
         account = self.accounts.get(f"{currency.id}:debt")
         return -account[1] if account else 0
+
+    def owed_since(self, currency: Currency) -> datetime | None:
+        """Return when the latest part of the debt was made; before that it cannot be paid."""
+        since = self.accounts[f"{currency.id}:debt"][2]
+        return datetime.fromisoformat(since) if since else None
 
     def settle(self, currency: Currency, points: int) -> None:
         """Lower the debt by ``points``."""
@@ -73,9 +81,7 @@ class MemberState:
         )
 
 
-def member_state(
-    pk: int, row: Mapping[str, Any], book: Rulebook, until: datetime
-) -> MemberState:
+def member_state(pk: int, row: Mapping[str, Any], book: Rulebook, until: datetime) -> MemberState:
     """Return the state from what ``intake_members`` gave, its timeline brought up to ``until``."""
     stored: list[StoredStanding] = []
     gains: list[grading.Gain] = []
@@ -111,14 +117,20 @@ def member_state(
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What one fact gave in one currency, ready to be posted."""
+    """What one fact gave in one currency, ready to be posted.
+
+    With ``is_settled`` the points are posted as pending and made available in the same
+    transaction, at an instant after the fact: that of their activation, or that of the debt
+    that they pay.
+    """
 
     currency: Currency
     points: int
     available_at: datetime
     expires_at: datetime | None
-    is_pending: bool
-    paid_debt: int
+    is_pending: bool = False
+    is_settled: bool = False
+    paid_debt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +143,43 @@ class Judgement:
     tier_before: str | None
     tier_after: str | None
 
+    @property
+    def is_settled_first(self) -> bool:
+        """Return whether its settling pays debt, which has to happen before the next fact."""
+        return any(each.is_settled and each.paid_debt for each in self.granted.values())
+
 
 NOTHING = Evaluation((), ())
+# What one entry of the ledger can hold.
+POINTS_MAX = 10**12
+
+
+class TooManyPoints(DomainError):
+    """The rules give more points than the ledger holds in one entry."""
+
+    code = "too_many_points"
+    status = 422
+    title = "It would give more points than can be counted"
+    cause = "The amounts, multiplied by the rates of the program, are beyond every sensible size."
+    remedy = "Look for a mistake in the amounts, or in the rates of the program."
+
+
+def asked_facts(book: Rulebook, since: datetime) -> dict[str, Any]:
+    """Return what ``intake_members`` has to read for facts from ``since`` on."""
+    grading_ = book.grading
+    policy = grading_.grading.policy if grading_ else None
+    return {
+        "since": since,
+        "months": policy.months if policy else 0,
+        "grace_days": policy.grace_days if policy else 0,
+        "qualifying": grading_.currency_id if grading_ else None,
+        "segments": book.needs_segments,
+        "history": book.needs_history,
+    }
 
 
 @dataclass(slots=True)
-class Ledger:
+class CounterState:
     """The counters in memory, and what was added to them since they were read."""
 
     used: dict[LimitKey, Used] = field(default_factory=dict)
@@ -209,18 +252,18 @@ def keys_of(
     published = book.rules_at(fact.occurred_at)
     if published is None:
         return []
-    rules: Sequence[Any] = [
-        rule
-        for rule in published.rules
-        if rule.limits or (rule.campaign and rule.campaign.budget_points is not None)
-    ]
-    if not rules:
-        return []
-    if asked_only:
-        evaluation = evaluate(published.rules, fact, state.facts_at(fact.occurred_at), {})
+    limited = [rule for rule in published.limited if rule.is_live(fact)]
+    if limited and asked_only:
+        # The base of a multiplier comes of all rules; else the limited ones can be asked alone.
+        asked = published.rules if any(map(_multiplies, limited)) else limited
+        evaluation = evaluate(asked, fact, state.facts_at(fact.occurred_at), {})
         giving = {award.rule_code for award in evaluation.awards}
-        rules = [rule for rule in rules if rule.code in giving]
-    return limit_keys(rules, fact, state.public_id)
+        limited = [rule for rule in limited if rule.code in giving]
+    return limit_keys(limited, fact, state.public_id) if limited else []
+
+
+def _multiplies(rule: CompiledRule) -> bool:
+    return any(isinstance(effect, MultiplyBase) for effect in rule.effects)
 
 
 class Unreserved(Exception):
@@ -231,12 +274,13 @@ def judge(
     book: Rulebook,
     state: MemberState,
     fact: PurchaseFacts | EventFacts,
-    counters: Ledger,
+    counters: CounterState,
     recorded_at: datetime,
 ) -> Judgement:
     """Return what the fact gives the member, and bring their state forward.
 
     :raises Unreserved: a counter that it needs is not in ``counters``.
+    :raises TooManyPoints: the rules give more than the ledger can hold.
     """
     at = fact.occurred_at
     before = grading.tier_at(state.standings, at)
@@ -247,11 +291,11 @@ def judge(
         for award in evaluation.awards:
             if any(use.key not in counters.used for use in award.limit_uses):
                 raise Unreserved
-    counters.add(evaluation.awards)
     granted = {
         code: _grant(book, state, book.currencies[code], evaluation.points(code), at, recorded_at)
         for code in dict.fromkeys(award.currency for award in evaluation.awards)
     }
+    counters.add(evaluation.awards)
     _advance(book, state, granted, at, recorded_at)
     if isinstance(fact, PurchaseFacts):
         insort(state.history, at)
@@ -278,8 +322,10 @@ def _grant(
     at: datetime,
     recorded_at: datetime,
 ) -> Granted:
+    if points > POINTS_MAX:
+        raise TooManyPoints
     if not currency.is_redeemable:
-        return Granted(currency, points, at, None, is_pending=False, paid_debt=0)
+        return Granted(currency, points, at, None)
     available_at = at
     if currency.pending_days:
         available_at = calendars.add_days_to_instant(at, currency.pending_days, book.zone)
@@ -288,11 +334,18 @@ def _grant(
     expires_at = lots.with_grace(
         lots.expires_at(currency.expiry, at, book.zone), usable_from, currency.grace_days, book.zone
     )
-    is_pending = available_at > recorded_at
-    paid_debt = 0 if is_pending else min(points, state.owed(currency))
+    if available_at > recorded_at:
+        return Granted(currency, points, available_at, expires_at, is_pending=True)
+    paid_debt = min(points, state.owed(currency))
+    is_settled = available_at > at
     if paid_debt:
+        # Paid before it was made, a debt of the past would be less than none.
+        owed_since = state.owed_since(currency)
+        is_settled = is_settled or (owed_since is not None and at < owed_since)
         state.settle(currency, paid_debt)
-    return Granted(currency, points, available_at, expires_at, is_pending, paid_debt)
+    return Granted(
+        currency, points, available_at, expires_at, is_settled=is_settled, paid_debt=paid_debt
+    )
 
 
 def _advance(

@@ -21,7 +21,5 @@ def _refresh(moment: datetime, trouble: Trouble) -> int | None:
 RETRY_PARKED_RETURNS = Job(
     name="retry_parked_returns", chunk=_retry, is_exclusive=False, in_chunks=False
 )
-REFRESH_SEGMENTS = Job(
-    name="refresh_segments", chunk=_refresh, is_exclusive=False, in_chunks=False
-)
+REFRESH_SEGMENTS = Job(name="refresh_segments", chunk=_refresh, is_exclusive=False, in_chunks=False)
 JOBS = {job.name: job for job in (RETRY_PARKED_RETURNS, REFRESH_SEGMENTS)}

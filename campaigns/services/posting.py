@@ -8,14 +8,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from campaigns.api.bodies import PurchaseBody
-from campaigns.earning.facts import PurchaseFacts
-from campaigns.earning.results import AwardDraft, LimitKey, NotApplied
-from campaigns.queries.rulebook import Rulebook
-from campaigns.services.judging import Granted, Judgement, MemberState
-from members.services import tiers
+from django.db import connection
 
-State = str
+from campaigns.bodies import PurchaseBody
+from campaigns.earning.facts import PurchaseFacts
+from campaigns.earning.results import LimitKey
+from campaigns.queries.rulebook import Rulebook
+from campaigns.services.judging import CounterState, Granted, Judgement, MemberState
+from campaigns.services.keys import Key, Outcome
+from loyalty_site.lib.wire import dumps
+from members.services import tiers
+from members.services.outbox import ring
 
 
 @dataclass(slots=True)
@@ -35,6 +38,7 @@ class Document:
     entries: list[dict[str, Any]] = field(default_factory=list)
     awards: list[dict[str, Any]] = field(default_factory=list)
     outbox: list[dict[str, Any]] = field(default_factory=list)
+    settle: list[int] = field(default_factory=list)
 
     def add_purchase(
         self,
@@ -97,7 +101,7 @@ class Document:
         ref: UUID | str,
         position: int = 0,
     ) -> None:
-        """Add the awards of one fact and the ledger transactions that they make.
+        """Add the awards of one fact, the ledger transactions that they make, and the news.
 
         ``position`` is that of the purchase. A currency in which nothing was
         granted makes no transaction; its awards stand with zero points.
@@ -129,6 +133,7 @@ class Document:
                     "occurred_at": occurred_at,
                 }
             )
+        self._tell_of(judgement, member, ref)
 
     def _add_transaction(
         self,
@@ -151,7 +156,9 @@ class Document:
                 "occurred_at": occurred_at,
             }
         )
-        account = member.account(currency, "pending" if granted.is_pending else "available")
+        arrives_later = granted.is_pending or granted.is_settled
+        account = member.account(currency, "pending" if arrives_later else "available")
+        paid_debt = 0 if arrives_later else granted.paid_debt
         if currency.is_redeemable:
             lot = len(self.lots)
             self.lots.append(
@@ -164,20 +171,29 @@ class Document:
                     "expires_at": granted.expires_at,
                 }
             )
-            if granted.paid_debt:
-                self.uses.append(
-                    {"h": header, "new": lot, "points": granted.paid_debt, "kind": "debt"}
-                )
-        kept = granted.points - granted.paid_debt
-        if kept:
-            self._entry(header, account, kept)
-        if granted.paid_debt:
-            self._entry(header, member.account(currency, "debt"), granted.paid_debt)
+            if paid_debt:
+                self.uses.append({"h": header, "new": lot, "points": paid_debt, "kind": "debt"})
+        if granted.is_settled and member.id not in self.settle:
+            self.settle.append(member.id)
+        if granted.points - paid_debt:
+            self._entry(header, account, granted.points - paid_debt)
+        if paid_debt:
+            self._entry(header, member.account(currency, "debt"), paid_debt)
         self._entry(header, currency.issued_account, -granted.points)
         return header
 
     def _entry(self, header: int, account: int, points: int) -> None:
         self.entries.append({"h": header, "account": account, "points": points})
+
+    def _tell_of(self, judgement: Judgement, member: MemberState, ref: UUID | str) -> None:
+        points = self.book.points_code
+        granted = judgement.granted.get(points)
+        if granted is not None and granted.points:
+            news = {"points": granted.points, "currency": points, "is_pending": granted.is_pending}
+            self.tell("points_earned", member, {"source": str(ref), **news})
+        if judgement.tier_before != judgement.tier_after:
+            moved = {"before": judgement.tier_before, "after": judgement.tier_after}
+            self.tell("tier_changed", member, moved)
 
     def tell(self, kind: str, member: MemberState, payload: Mapping[str, Any]) -> None:
         """Add something to be told to the member."""
@@ -227,6 +243,8 @@ class Document:
             document["tiers"] = standings
         if limits:
             document["limits"] = [_use(key, used.points, used.uses) for key, used in limits.items()]
+        if self.settle:
+            document["settle"] = self.settle
         if self.outbox:
             document["outbox"] = self.outbox
         return document
@@ -236,57 +254,31 @@ def _use(key: LimitKey, points: int, uses: int) -> dict[str, Any]:
     return {**key._asdict(), "points": points, "uses": uses}
 
 
-def evaluation_record(judgement: Judgement | None) -> dict[str, Any]:
-    """Return what is kept with the purchase, so that its answer can be told again."""
-    if judgement is None:
-        return {"awards": [], "not_applied": [], "points": {}, "tier": None}
-    return {
-        "awards": [
-            _award_record(award, judgement.granted[award.currency])
-            for award in judgement.evaluation.awards
-        ],
-        "not_applied": [_not_applied(each) for each in judgement.evaluation.not_applied],
-        "points": {code: _points(each) for code, each in judgement.granted.items()},
-        "tier": {"before": judgement.tier_before, "after": judgement.tier_after},
-    }
-
-
-def _points(granted: Granted) -> dict[str, int]:
-    pending = granted.points if granted.is_pending else 0
-    return {
-        "granted": granted.points,
-        "available": granted.points - pending - granted.paid_debt,
-        "pending": pending,
-        "paid_debt": granted.paid_debt,
-    }
-
-
-def _award_record(award: AwardDraft, granted: Granted) -> dict[str, Any]:
-    return {
-        "currency": award.currency,
-        "rule": {"code": award.rule_code, "version": award.rule_version, "name": award.rule_name},
-        "campaign": award.campaign,
-        "line_id": award.line_id,
-        "points": award.points,
-        "state": "pending" if granted.is_pending else "available",
-        "available_at": granted.available_at,
-        "expires_at": granted.expires_at,
-        "requested": award.requested,
-        "capped_by": award.capped_by,
-        "text": award.text,
-    }
-
-
-def _not_applied(each: NotApplied) -> dict[str, Any]:
-    rule = None
-    if each.rule_code is not None:
-        rule = {"code": each.rule_code, "version": each.rule_version, "name": each.rule_name}
-    return {
-        "rule": rule,
-        "campaign": each.campaign,
-        "currency": each.currency,
-        "reason": each.reason,
-        "missing": each.missing,
-        "coupon": each.coupon,
-        "text": each.text,
-    }
+def write(
+    document: Document,
+    counters: CounterState,
+    members: Mapping[int, MemberState],
+    *,
+    key: Key | None,
+    answer: Outcome | None,
+    member_pk: int | None,
+) -> None:
+    """Post the document and keep the answer under the key, in the open transaction."""
+    body = document.as_json(limits=counters.added, members=members)
+    kept: tuple[Any, ...] = (None,) * 5
+    if key is not None and answer is not None:
+        kept = (key.caller, key.key, key.fingerprint, answer.status, answer.text)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT intake_post(%s::bigint, %s::timestamptz, %s::jsonb, %s::text, %s::text,"
+            " %s::bytea, %s::int, %s::jsonb, %s::bigint)",
+            [
+                document.book.program_id,
+                document.recorded_at,
+                dumps(body).decode(),
+                *kept,
+                member_pk,
+            ],
+        )
+    if document.outbox:
+        ring()

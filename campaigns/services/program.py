@@ -174,9 +174,7 @@ def _instant(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(value)
 
 
-def _publish(
-    program: Program, document: ProgramDocument, moment: datetime, actor: str
-) -> None:
+def _publish(program: Program, document: ProgramDocument, moment: datetime, actor: str) -> None:
     versions = [_version(program, body, moment) for body in live_definitions(document)]
     ids = [version.pk for version in versions]
     EarningRule.objects.filter(program=program).exclude(

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import orjson
-from django.db import connection, transaction
+from django.db import transaction
 
 from campaigns.earning.attributes import Context
 from campaigns.earning.conditions import compile_tree
 from campaigns.queries import rulebook
 from campaigns.services.judging import member_state
-from loyalty_site.lib.wire import dumps
+from campaigns.services.opening import read_members
 from members.models import Member, Program, Segment, SegmentMembership
 
 MEMBERS_PER_CHUNK = 500
@@ -46,9 +46,9 @@ def refresh_segments(*, moment: datetime) -> int:
     if program is None:
         return 0
     live = list(
-        Segment.objects.filter(
-            program=program, where__isnull=False, is_retired=False
-        ).order_by("pk")
+        Segment.objects.filter(program=program, where__isnull=False, is_retired=False).order_by(
+            "pk"
+        )
     )
     moved = 0
     after = 0
@@ -89,20 +89,9 @@ def _refresh_chunk(live: list[Segment], members: list[int], moment: datetime) ->
 
 
 def _contexts(members: list[int], moment: datetime) -> dict[int, Context]:
-    book = rulebook.current()
-    grading = book.grading
-    facts = {
-        "since": moment,
-        "months": grading.grading.policy.months if grading else 0,
-        "qualifying": grading.currency_id if grading else None,
-        "segments": True,
-        "history": True,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT intake_members(%s::bigint[], %s::jsonb)", [members, dumps(facts).decode()]
-        )
-        rows = orjson.loads(cursor.fetchone()[0])
+    book = rulebook.latest()
+    # Segments are asked for every fact about a member, whatever the rules need.
+    rows = read_members(members, replace(book, needs_segments=True, needs_history=True), moment)
     local = moment.astimezone(book.zone)
     return {
         int(pk): Context(member_state(int(pk), row, book, moment).facts_at(moment), local)

@@ -2,9 +2,9 @@
 
 -- Open: take the key and the business keys, resolve and lock the members, post what is due on
 -- their accounts, and return the facts.
--- p: {"rows": [{"source", "external_id", "member"?: uuid, "candidates"?: [[kind, value], ...],
---               "known"?: purchase id}], "since": earliest occurred_at, "months": window,
---     "currencies": bool, "segments": bool, "history": bool}
+-- p: {"rows": [{"source", "external_id", "member"?: uuid, "candidates"?: [[kind, value], ...]}],
+--     "since": earliest occurred_at, "months": window, "grace_days": of the tiers,
+--     "qualifying": currency, "segments": bool, "history": bool}
 -- Row positions count from 0. A dry run takes no lock and writes nothing.
 CREATE FUNCTION public.intake_open(p_program bigint, p jsonb, p_caller text, p_key text,
     p_fingerprint bytea, p_moment timestamptz, p_dry_run boolean)
@@ -77,14 +77,16 @@ CREATE FUNCTION public.intake_members(p_members bigint[], p jsonb) RETURNS jsonb
     'public_id', m.public_id, 'status', m.status, 'enrolled_at', m.enrolled_at,
     'birth_date', m.birth_date, 'locale', m.locale, 'source_channel', m.source_channel,
     'accounts', (
-      SELECT jsonb_object_agg(a.currency_id || ':' || a.kind, jsonb_build_array(a.id, a.balance))
+      SELECT jsonb_object_agg(a.currency_id || ':' || a.kind, jsonb_build_array(a.id, a.balance,
+        CASE WHEN a.kind = 'debt' AND a.balance < 0
+          THEN public.ledger_earliest_payment(a.id) END))
       FROM public.members_ledgeraccount a WHERE a.member_id = m.id),
     'standings', s.standings,
     'gains', public.tiers_gains(m.id, (p ->> 'qualifying')::bigint,
       least((p ->> 'since')::timestamptz,
         (SELECT min((x ->> 'valid_until')::timestamptz)
          FROM jsonb_array_elements(s.standings) x WHERE x ->> 'ends_at' IS NULL))
-      - make_interval(months => (p ->> 'months')::int + 1)),
+      - make_interval(months => (p ->> 'months')::int + 1, days => (p ->> 'grace_days')::int)),
     'segments', CASE WHEN (p ->> 'segments')::boolean THEN (
       SELECT coalesce(jsonb_agg(g.code), '[]') FROM public.members_segmentmembership sm
       JOIN public.members_segment g ON g.id = sm.segment_id
@@ -193,6 +195,11 @@ BEGIN
       RETURNING id INTO event;
   END IF;
   transactions := public.ledger_post(p_program, p_recorded_at, p -> 'ledger');
+  IF p ? 'settle' THEN
+    -- Points of the past that are available by now, or that pay a debt made since.
+    PERFORM public.ledger_settle_due((SELECT array_agg(value::bigint)
+      FROM jsonb_array_elements_text(p -> 'settle')), p_recorded_at, p_recorded_at, 'intake');
+  END IF;
   IF jsonb_array_length(p -> 'awards') > 0 THEN
     INSERT INTO public.campaigns_award (purchase_id, event_id, member_id, currency_id,
         rule_version_id, transaction_id, position, requested, points, taken_back, capped_by,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.api import bodies
+from campaigns import bodies
 from loyalty_site.lib.problems import Invalid, Malformed
 
 PURCHASE: dict[str, Any] = {

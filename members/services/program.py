@@ -47,9 +47,8 @@ def apply_program(wanted: Mapping[str, Any]) -> Program:
     :raises CurrencyKindFixed: a currency would change between redeemable and qualifying.
     """
     said = wanted["program"]
-    values = {
-        name: said[name] for name in ("code", "name", "currency", "timezone", "locale", "claim_days")
-    }
+    fields = ("code", "name", "currency", "timezone", "locale", "claim_days")
+    values = {name: said[name] for name in fields}
     program = Program.objects.first() or Program()
     for name, value in values.items():
         setattr(program, name, value)

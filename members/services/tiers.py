@@ -26,7 +26,9 @@ class StoredStanding:
     ends_at: datetime | None
 
 
-def read_standings(rows: Sequence[Mapping[str, Any]], codes: Mapping[int, str]) -> list[StoredStanding]:
+def read_standings(
+    rows: Sequence[Mapping[str, Any]], codes: Mapping[int, str]
+) -> list[StoredStanding]:
     """Return the timeline from what ``tiers_standings`` gave, oldest first."""
     return [
         StoredStanding(
@@ -108,7 +110,7 @@ def regrade_due(*, moment: datetime, limit: int = 1000) -> int:
     one who is in grace stays due without any change, and must hide nobody.
     """
     program = Program.objects.first()
-    grading = program and grading_of(program)
+    grading = grading_of(program) if program is not None else None
     if program is None or grading is None:
         return 0
     due = TierMembership.objects.filter(

@@ -1,0 +1,56 @@
+"""Counters of limits and budgets: read under their locks, released by what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from django.db import connection
+
+from campaigns.earning.results import LimitKey, Used
+from campaigns.queries.rulebook import Rulebook
+from campaigns.services.judging import CounterState
+from loyalty_site.lib.wire import dumps
+
+
+def reserve(book: Rulebook, keys: Iterable[LimitKey], *, dry_run: bool = False) -> CounterState:
+    """Lock and read the counters; without keys nothing is asked of the database."""
+    wanted = sorted(set(keys), key=lambda key: (key.scope != "rule", key))
+    if not wanted:
+        return CounterState()
+    limits = _budgets(book)
+    rows = [
+        {**key._asdict(), "limit": limits.get((key.scope, key.code)) if key.currency else None}
+        for key in wanted
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT limits_reserve(%s::bigint, %s::jsonb, %s::boolean)",
+            [book.program_id, dumps(rows).decode(), dry_run],
+        )
+        read = orjson.loads(cursor.fetchone()[0])
+    return CounterState(used={key: Used(*values) for key, values in zip(wanted, read, strict=True)})
+
+
+def _budgets(book: Rulebook) -> dict[tuple[str, str], int]:
+    """Return the budget that the database itself holds a campaign's counter to."""
+    return {
+        ("campaign", rule.campaign.code): rule.campaign.budget_points
+        for published in book.publications[:1]
+        for rule in published.rules
+        if rule.campaign is not None and rule.campaign.budget_points is not None
+    }
+
+
+def release(book: Rulebook, uses: Sequence[Mapping[str, Any]]) -> None:
+    """Give back what was used of counters; ``points`` and ``uses`` of each are not positive."""
+    if not uses:
+        return
+    fields = LimitKey._fields
+    # Locked in the one order first: an update takes rows in any.
+    reserve(book, [LimitKey(*(use[name] for name in fields)) for use in uses])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT limits_add(%s::bigint, %s::jsonb)", [book.program_id, dumps(uses).decode()]
+        )

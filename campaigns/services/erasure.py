@@ -1,0 +1,37 @@
+"""Erasure across the apps: what stands above members is emptied in the same transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from campaigns.models import Event
+from members.models import Member
+from members.services import privacy
+from rewards.models import Redemption
+from rewards.services import redemptions
+
+
+@transaction.atomic
+def erase_member(*, member: Member, confirm: str, actor: str, moment: datetime) -> dict[str, int]:
+    """Erase the person and return the points forfeited by currency; see ``privacy.erase``.
+
+    Redemptions that are still held are cancelled first, so that their pieces are free again.
+
+    :raises Invalid: ``confirm`` is not the member number.
+    :raises MemberErased: it was done before.
+    """
+    privacy.require_confirmation(member, confirm)
+    held = Redemption.objects.filter(
+        member=member, state=Redemption.State.HELD, hold_expires_at__gt=moment
+    )
+    for public_id in held.order_by("pk").values_list("public_id", flat=True):
+        redemptions.cancel(
+            public_id=public_id, caller=actor, moment=moment, reason="erasure", member_id=member.pk
+        )
+    forfeited = privacy.erase(member=member, confirm=confirm, actor=actor, moment=moment)
+    # Whatever a source put into an event, or a person wrote as a reason, may be personal.
+    Event.objects.filter(member=member).update(payload={})
+    Redemption.objects.filter(member=member).update(cancel_reason="")
+    return forfeited
