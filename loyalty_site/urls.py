@@ -9,6 +9,7 @@ from django.views.i18n import set_language
 
 from campaigns import api_urls as campaigns_api
 from loyalty_site import views_health, views_problems
+from loyalty_site.views import member, profile, public, rewards
 from loyalty_site.views_schema import SchemaView, docs
 from members import api_urls as members_api
 from rewards import api_urls as rewards_api
@@ -30,6 +31,23 @@ api_patterns = [
     path("docs", docs, name="docs"),
 ]
 
+page_patterns = [
+    path("", public.index, name="index"),
+    path("how-it-works", public.how_it_works, name="how_it_works"),
+    path("manifest.webmanifest", public.manifest, name="manifest"),
+    path("home", member.home_page, name="home"),
+    path("activity", member.activity, name="activity"),
+    path("activity/<uuid:public_id>/why", member.activity_why, name="activity_why"),
+    path("card", member.card, name="card"),
+    path("profile", profile.profile_page, name="profile"),
+    path("profile/export/<uuid:public_id>", profile.export_file, name="export_file"),
+    path("messages/<uuid:public_id>/read", member.message_read, name="message_read"),
+    path("rewards", rewards.rewards, name="rewards"),
+    path("rewards/<slug:code>/redeem", rewards.reward_redeem, name="reward_redeem"),
+    path("codes", rewards.codes_page, name="codes"),
+    path("codes/<uuid:public_id>", rewards.redemption, name="redemption"),
+]
+
 urlpatterns = [
     path("healthz", views_health.healthz, name="healthz"),
     path("readyz", views_health.readyz, name="readyz"),
@@ -41,4 +59,5 @@ urlpatterns = [
     path("problems/<str:code>", views_problems.problem, name="problem"),
     path("api/v1/", include(api_patterns)),
     re_path(r"^api/(?P<path>.*)$", views_problems.api_not_found),
+    *page_patterns,
 ]

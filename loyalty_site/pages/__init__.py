@@ -1,0 +1,1 @@
+"""What the member pages show, as ready values: figures, days, sentences and flags."""

@@ -1,0 +1,223 @@
+"""The program explained from what is applied: earning, tiers, rewards and the small print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from campaigns.earning.sentences import rule_sentence
+from loyalty_site.pages.catalog import headline
+from loyalty_site.pages.standing import RANK_MAX, named_rungs
+from loyalty_site.pages.words import Words
+from members.models import Program
+from rewards.queries.catalog import rewards_of
+
+REWARDS_MAX: Final = 8
+
+
+def context(*, program: Program, moment: datetime, tier: str | None) -> dict[str, Any]:
+    """Return the program in plain words; ``tier`` is the reader's, if they are a member."""
+    words = Words(program)
+    rewards = rewards_of(program).order_by("points_price", "pk")[:REWARDS_MAX]
+    return {
+        "headline": "",
+        "intro": "",
+        "earn_rules": list(_earn_rules(words, program, moment)),
+        "tiers": _tiers(words, program, tier),
+        "tier_rule": _tier_rule(words, program),
+        "rewards": [
+            {**headline(words, row), "price": words.points(row.points_price)} for row in rewards
+        ],
+        "policies": list(_policies(words, program)),
+    }
+
+
+def _earn_rules(words: Words, program: Program, moment: datetime) -> Iterator[dict[str, Any]]:
+    document = program.document
+    status = {each["code"] for each in document.get("points") or [] if each["kind"] != "redeemable"}
+    for campaign in document.get("campaigns") or []:
+        if campaign["status"] == "active" and _is_live(campaign, moment):
+            for rule in campaign["rules"]:
+                yield _rule(words, rule) | {
+                    "campaign": words.pick(campaign["name"], campaign["code"]),
+                    "ends_on": _ends_on(words, campaign),
+                }
+    for rule in document.get("rules") or []:
+        # How status is counted is told with the tiers.
+        if not status.issuperset(effect.get("currency") for effect in rule["effects"]):
+            yield _rule(words, rule) | {"campaign": "", "ends_on": None}
+
+
+def _rule(words: Words, rule: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "text": words.pick(rule["name"], rule["code"]),
+        "detail": rule_sentence(rule),
+        "is_event": rule["trigger"].startswith("event:"),
+    }
+
+
+def _is_live(campaign: Mapping[str, Any], moment: datetime) -> bool:
+    starts_at, ends_at = _instant(campaign["starts_at"]), _instant(campaign["ends_at"])
+    has_begun = starts_at is None or starts_at <= moment
+    return has_begun and (ends_at is None or moment < ends_at)
+
+
+def _ends_on(words: Words, campaign: Mapping[str, Any]) -> date | None:
+    return words.last_day(_instant(campaign["ends_at"]))
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _tiers(words: Words, program: Program, mine: str | None) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": rung["name"],
+            "rank": min(place, RANK_MAX),
+            "threshold": words.status(rung["threshold"]) if rung["threshold"] else None,
+            "benefits": rung["benefits"],
+            "is_mine": code == mine,
+        }
+        for place, (code, rung) in enumerate(named_rungs(words, program).items(), start=1)
+    ]
+
+
+def _tier_rule(words: Words, program: Program) -> str:
+    policy = (program.document.get("tiers") or {}).get("policy")
+    if not policy:
+        return ""
+    months = policy["window"]["months"]
+    told = ngettext(
+        "Your %(unit)s of the last %(months)d month decide your tier.",
+        "Your %(unit)s of the last %(months)d months decide your tier.",
+        months,
+    ) % {"unit": words.status(0).unit, "months": months}
+    if policy["downgrade"] == "none":
+        return f"{told} {_('A tier that you have reached is yours for good.')}"
+    kept = ngettext(
+        "You keep a tier for %(months)d month from the day on which you reach it.",
+        "You keep a tier for %(months)d months from the day on which you reach it.",
+        months,
+    ) % {"months": months}
+    return f"{told} {kept} {_fall(policy)}"
+
+
+def _fall(policy: Mapping[str, Any]) -> str:
+    days = policy["grace_days"]
+    if not days:
+        return _("After that it is renewed, or you go one step down.")
+    return ngettext(
+        "After that it is renewed, or you have %(days)d more day before you go one step down.",
+        "After that it is renewed, or you have %(days)d more days before you go one step down.",
+        days,
+    ) % {"days": days}
+
+
+def _policies(words: Words, program: Program) -> Iterator[dict[str, Any]]:
+    currency = next(
+        (each for each in program.document.get("points") or [] if each["kind"] == "redeemable"),
+        None,
+    )
+    if currency is None:
+        return
+    if currency["pending_days"]:
+        yield _policy("clock", pgettext("policy", "When points can be used"), _pending(currency))
+    yield _policy("hourglass", pgettext("policy", "How long points last"), _expiry(words, currency))
+    yield _policy("return", pgettext("policy", "When you bring something back"), _returns(currency))
+    if program.claim_days:
+        yield _policy("card", pgettext("policy", "Forgot your card?"), _claim(program))
+    yield _policy(
+        "info",
+        pgettext("policy", "Your data is yours"),
+        _("See it, take it with you or erase it on your profile, at any time."),
+    )
+
+
+def _policy(icon: str, title: str, text: str) -> dict[str, str]:
+    return {"icon": icon, "title": title, "text": text}
+
+
+def _pending(currency: Mapping[str, Any]) -> str:
+    days = currency["pending_days"]
+    return ngettext(
+        "Points of a purchase can be used after %(days)d day, when the time for returns is over.",
+        "Points of a purchase can be used after %(days)d days, when the time for returns is over.",
+        days,
+    ) % {"days": days}
+
+
+def _expiry(words: Words, currency: Mapping[str, Any]) -> str:
+    expiry = currency["expiry"]
+    soonest = _("Whatever expires soonest is always used first.")
+    match expiry["model"]:
+        case "fixed_after":
+            return f"{_fixed_after(expiry)} {soonest}"
+        case "fixed_date":
+            return f"{_fixed_date(words, expiry)} {soonest}"
+        case "inactivity":
+            months = expiry["months"]
+            return ngettext(
+                "Points stay while you do: they expire after %(n)d month without activity.",
+                "Points stay while you do: they expire after %(n)d months without activity.",
+                months,
+            ) % {"n": months}
+    return _("Points do not expire.")
+
+
+def _fixed_after(expiry: Mapping[str, Any]) -> str:
+    years, months, days = (expiry.get(name) or 0 for name in ("years", "months", "days"))
+    months += 12 * years
+    parts = []
+    if months:
+        parts.append(ngettext("%(n)d month", "%(n)d months", months) % {"n": months})
+    if days:
+        parts.append(ngettext("%(n)d day", "%(n)d days", days) % {"n": days})
+    length = _(" and ").join(parts)
+    match expiry.get("round_to"):
+        case "month_end":
+            told = _("Points last %(length)s, to the end of that month.")
+        case "quarter_end":
+            told = _("Points last %(length)s, to the end of that quarter.")
+        case "year_end":
+            told = _("Points last %(length)s, to the end of that year.")
+        case _other:
+            told = _("Points last %(length)s from the day on which you earn them.")
+    return told % {"length": length}
+
+
+def _fixed_date(words: Words, expiry: Mapping[str, Any]) -> str:
+    month, day = map(int, expiry["month_day"].split("-"))
+    least = expiry.get("minimum_months") or 0
+    told = _("Points are good through %(day)s.") % {"day": words.month_day(month, day)}
+    if not least:
+        return told
+    return f"{told} " + ngettext(
+        "Those of the last %(n)d month before are good for another year.",
+        "Those of the last %(n)d months before are good for another year.",
+        least,
+    ) % {"n": least}
+
+
+def _returns(currency: Mapping[str, Any]) -> str:
+    match currency["returns"]["policy"]:
+        case "only_pending":
+            return _("Points that you cannot use yet go back with the goods; used ones are yours.")
+        case "within_balance":
+            return _("The points of those goods are taken back, as far as you still have them.")
+    return _(
+        "The points of those goods are taken back. If you have used them already, "
+        "what you earn next settles it."
+    )
+
+
+def _claim(program: Program) -> str:
+    return ngettext(
+        "Bring the receipt within %(days)d day, and the points are added.",
+        "Bring the receipt within %(days)d days, and the points are added.",
+        program.claim_days,
+    ) % {"days": program.claim_days}

@@ -1,0 +1,1 @@
+"""The pages that people see. They join the apps, so that they live above them."""

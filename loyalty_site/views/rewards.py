@@ -1,0 +1,213 @@
+"""What points buy: the rewards, the redemption and the member's codes."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from loyalty_site.lib import problems
+from loyalty_site.lib.errors import DomainError
+from loyalty_site.lib.idempotency import (
+    KEY_LENGTH_MAX,
+    KEY_LENGTH_MIN,
+    RequestInProgress,
+)
+from loyalty_site.lib.problems import NotFound
+from loyalty_site.pages import catalog, codes, redeeming
+from loyalty_site.pages.home import balance_shown
+from loyalty_site.pages.words import Words
+from loyalty_site.views.access import member_page
+from members.models import Member
+from members.queries.balances import balance_now
+from members.services import idempotency
+from rewards.models import Redemption
+from rewards.presenters import redemption_body
+from rewards.queries.catalog import names_tiers, offered, rewards_of, tier_names
+from rewards.queries.redemptions import codes_of, redemption_of
+from rewards.services import redemptions
+from rewards.services.quotes import quote
+from rewards.services.refusals import UnknownReward
+
+# A second press while the first is still at work waits for its answer this long.
+WAITS = (0.2, 0.4, 0.8)
+
+
+@require_safe
+@member_page
+def rewards(request: HttpRequest, member: Member) -> HttpResponse:
+    """Show the catalog with every reason against, narrowed by a filter."""
+    moment, words = timezone.now(), Words(member.program)
+    rows = list(rewards_of(member.program).order_by("points_price", "pk"))
+    found = offered(program=member.program, rewards=rows, moment=moment, member_id=member.pk)
+    speaks_of_tiers = any(names_tiers(each.reasons or ()) for each in found)
+    names = tier_names(member.program) if speaks_of_tiers else {}
+    balance = balance_now(member=member.public_id, moment=moment)
+    available = balance.available if balance else 0
+    cards = [catalog.card(words, each, available=available, tier_names=names) for each in found]
+    chosen = request.GET.get("show", "")
+    context = {
+        "balance": balance_shown(words, balance) if balance else None,
+        "filters": catalog.filters(cards, chosen, reverse("rewards")),
+        "rewards": catalog.narrowed(cards, chosen),
+        "active_codes": Redemption.objects.filter(
+            member=member, voucher__state="issued", voucher__expires_at__gt=moment
+        ).count(),
+    }
+    return render(request, "rewards/rewards.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def reward_redeem(request: HttpRequest, member: Member, code: str) -> HttpResponse:
+    """Ask before a redemption, and make it once however often the button is pressed."""
+    if request.method != "POST":
+        return _question(request, member, code)
+    moment = timezone.now()
+
+    def act() -> idempotency.Outcome:
+        made = redemptions.redeem(
+            program=member.program,
+            order=redemptions.Order(member=member, reward=code, caller=_caller(member)),
+            moment=moment,
+        )
+        return 201, redemption_body(made, moment=moment), member.pk
+
+    try:
+        answer = _once(request, member, f"redeem {code}", act)
+    except DomainError as error:
+        return _question(request, member, code, redeeming.refusal_of(error))
+    if answer.status >= 400:
+        refusal = redeeming.refusal(answer.body["code"], answer.body["detail"])
+        return _question(request, member, code, refusal)
+    public_id = UUID(answer.body["id"])
+    if request.htmx:  # type: ignore[attr-defined]
+        return _done(request, member, public_id)
+    # A page of its own, so that reloading shows the code again and sends nothing.
+    return redirect("redemption", public_id)
+
+
+@require_safe
+@member_page
+def redemption(request: HttpRequest, member: Member, public_id: UUID) -> HttpResponse:
+    """Show what a redemption gave the member."""
+    return _done(request, member, public_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def codes_page(request: HttpRequest, member: Member) -> HttpResponse:
+    """Show the member's codes; posting cancels a redemption."""
+    if request.method == "POST":
+        return _cancel(request, member)
+    words, moment = Words(member.program), timezone.now()
+    groups = codes.grouped(words, codes_of(member_id=member.pk), moment)
+    return render(request, "rewards/codes.html", groups)
+
+
+def _question(request: HttpRequest, member: Member, code: str, refusal: str = "") -> HttpResponse:
+    try:
+        found = quote(
+            program=member.program,
+            member_id=member.pk,
+            reward_code=code,
+            quantity=1,
+            moment=timezone.now(),
+        )
+    except UnknownReward:
+        raise Http404 from None
+    context = {
+        **redeeming.question(Words(member.program), found),
+        "key": codes.new_key(),
+        "action": reverse("reward_redeem", args=[code]),
+        "refusal": refusal,
+    }
+    is_sheet = request.htmx  # type: ignore[attr-defined]
+    name = "rewards/reward_redeem_sheet.html" if is_sheet else "rewards/reward_redeem.html"
+    return render(request, name, context, status=409 if refusal else 200)
+
+
+def _done(request: HttpRequest, member: Member, public_id: UUID) -> HttpResponse:
+    moment = timezone.now()
+    try:
+        found = redemption_of(public_id=public_id, member_id=member.pk)
+    except NotFound:
+        raise Http404 from None
+    balance = balance_now(member=member.public_id, moment=moment)
+    context = codes.done(
+        Words(member.program),
+        found,
+        available=balance.available if balance else 0,
+        moment=moment,
+    )
+    is_sheet = request.htmx  # type: ignore[attr-defined]
+    name = "rewards/redemption_done_sheet.html" if is_sheet else "rewards/redemption_done.html"
+    return render(request, name, context)
+
+
+def _cancel(request: HttpRequest, member: Member) -> HttpResponse:
+    try:
+        public_id = UUID(request.POST.get("redemption", ""))
+    except ValueError:
+        raise Http404 from None
+    moment = timezone.now()
+
+    def act() -> idempotency.Outcome:
+        found = redemptions.cancel(
+            public_id=public_id, caller=_caller(member), moment=moment, member_id=member.pk
+        )
+        return 200, redemption_body(found, moment=moment), member.pk
+
+    try:
+        answer = _once(request, member, f"cancel {public_id}", act)
+    except NotFound:
+        raise Http404 from None
+    except DomainError as error:
+        messages.error(request, redeeming.refusal_of(error))
+        return redirect("codes")
+    if answer.status >= 400:
+        messages.error(request, redeeming.refusal(answer.body["code"], answer.body["detail"]))
+    else:
+        points = Words(member.program).points(answer.body["points"]).text
+        messages.success(request, _("Cancelled. %(points)s are back.") % {"points": points})
+    return redirect("codes")
+
+
+def _once(
+    request: HttpRequest, member: Member, what: str, act: Callable[[], idempotency.Outcome]
+) -> idempotency.Answer:
+    for seconds in (*WAITS, None):
+        try:
+            return idempotency.run(
+                caller=_caller(member),
+                key=_key(request),
+                fingerprint=hashlib.sha256(what.encode()).digest(),
+                moment=timezone.now(),
+                act=act,
+                request_id=problems.request_id_of(request),
+            )
+        except RequestInProgress:
+            if seconds is None:
+                raise
+            time.sleep(seconds)
+    raise RequestInProgress
+
+
+def _key(request: HttpRequest) -> str:
+    key = request.POST.get("key", "")
+    is_fit = KEY_LENGTH_MIN <= len(key) <= KEY_LENGTH_MAX and key.isascii() and key.isprintable()
+    # A form without a key is one that nobody was shown; its press is an act of its own.
+    return key if is_fit else codes.new_key()
+
+
+def _caller(member: Member) -> str:
+    return f"member:{member.pk}"

@@ -1,0 +1,80 @@
+"""The forms of the member pages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, ClassVar
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from members.models import Member
+from members.services.profile import birth_date_errors
+
+Choices = list[tuple[str, Any]]
+
+
+@lru_cache(maxsize=1)
+def timezones() -> tuple[str, ...]:
+    """Return the zones of places; offsets and old aliases are left out."""
+    areas = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe")
+    areas += ("Indian", "Pacific")
+    return tuple(sorted(name for name in available_timezones() if name.partition("/")[0] in areas))
+
+
+class ProfileForm(forms.Form):
+    """What a member may change of what is known about them."""
+
+    first_name = forms.CharField(
+        label=_("First name"),
+        max_length=100,
+        required=False,
+        widget=forms.TextInput({"autocomplete": "given-name"}),
+    )
+    last_name = forms.CharField(
+        label=_("Last name"),
+        max_length=100,
+        required=False,
+        widget=forms.TextInput({"autocomplete": "family-name"}),
+    )
+    birth_date = forms.DateField(
+        label=_("Date of birth"),
+        required=False,
+        widget=forms.DateInput({"type": "date", "autocomplete": "bday"}, format="%Y-%m-%d"),
+    )
+    locale = forms.ChoiceField(
+        label=_("Language of your messages"), required=False, choices=list[tuple[str, str]]
+    )
+    timezone = forms.ChoiceField(
+        label=_("Time zone"), required=False, choices=list[tuple[str, str]]
+    )
+
+    field_order: ClassVar[list[str]] = [
+        *("first_name", "last_name", "birth_date", "locale", "timezone"),
+    ]
+
+    def __init__(self, *args: Any, member: Member, moment: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._moment = moment
+        self._offer("locale", list(settings.LANGUAGES), member.locale)
+        zones = [(name, name.replace("_", " ")) for name in timezones()]
+        self._offer("timezone", zones, member.timezone)
+
+    def _offer(self, name: str, choices: Choices, held: str) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        # What an app or a till has set stays, also where this page would not offer it.
+        if held and held not in dict(choices):
+            choices = [(held, held), *choices]
+        field.choices = [("", pgettext_lazy("choice", "As the program has it")), *choices]
+
+    def clean_birth_date(self) -> Any:
+        """Refuse a day on which nobody alive was born."""
+        day = self.cleaned_data["birth_date"]
+        if birth_date_errors(day, self._moment):
+            raise forms.ValidationError(_("Nobody is born on that day."), code="out_of_range")
+        return day
