@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from members.api import me, members
+from members.api import exports, me, members
 
 urlpatterns = [
     path("members", members.MemberListView.as_view()),
@@ -18,4 +18,7 @@ urlpatterns = [
     path("me/consents", me.MyConsentsView.as_view()),
     path("me/messages", me.MyMessagesView.as_view()),
     path("me/messages/<message_id>/read", me.MyMessageReadView.as_view()),
+    path("me/export", exports.MyExportsView.as_view()),
+    path("me/export/<export_id>", exports.MyExportView.as_view()),
+    path("me/export/<export_id>/file", exports.ExportFileView.as_view()),
 ]

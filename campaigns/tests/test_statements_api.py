@@ -32,7 +32,13 @@ def member() -> Member:
         currency="EUR",
         net=Decimal("10.00"),
     )
-    earn(member, 100, ref=str(purchase.public_id), expires_at=NOON + 5 * DAY)
+    earn(
+        member,
+        100,
+        source="purchase",
+        ref=str(purchase.public_id),
+        expires_at=NOON + 5 * DAY,
+    )
     redeem(program, member, 30)
     settle(member, NOON + 6 * DAY)
     return member

@@ -93,8 +93,8 @@ def enrol(
         referral_code=referral_code,
     )
     identifier_services.add(member=member, identifiers=given, moment=moment, is_from_enrolment=True)
-    # A client's id is longer than a source, and says less of it than the kind of caller.
-    source = source_channel or actor.partition(":")[0]
+    # The kind of caller only: consents are kept for ever, and a channel is the till's own words.
+    source = actor.partition(":")[0]
     consent_services.record_answers(member=member, answers=consents, source=source, moment=moment)
     return Enrolled(member, created=True)
 

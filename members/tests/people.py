@@ -81,7 +81,7 @@ def earn(
     available_at: datetime | None = None,
     expires_at: datetime | None = None,
     code: str = "points",
-    source: str = "purchase",
+    source: str = "grant",
     ref: str | None = None,
 ) -> int:
     """Post an earn, pending until ``available_at``, paying debt; return its key."""

@@ -73,7 +73,7 @@ def test_a_person_becomes_a_member_with_all_that_belongs_to_one() -> None:
     )
     assert standing.evidence["cause"] == "enrolled"
     consent = ConsentRecord.objects.get(member=member)
-    assert (consent.granted, consent.source, consent.at) == (True, "pos", NOON)
+    assert (consent.granted, consent.source, consent.at) == (True, "client", NOON)
     event = OutboxEvent.objects.get(program=program)
     assert (event.kind, event.payload) == ("member_enrolled", {"member": str(member.public_id)})
 

@@ -123,8 +123,8 @@ def test_a_row_names_its_purchase() -> None:
         currency="EUR",
         net=Decimal("10.00"),
     )
-    earn(member, 10, ref=str(purchase.public_id))
-    earn(member, 5, ref="no id", recorded_at=NOON + timedelta(seconds=1))
+    earn(member, 10, source="purchase", ref=str(purchase.public_id))
+    earn(member, 5, source="purchase", ref="no id", recorded_at=NOON + timedelta(seconds=1))
 
     stray, row = read(member)
 
