@@ -15,6 +15,7 @@ from loyalty_site.lib import problems
 from loyalty_site.lib.drf import ApiView, answer
 from loyalty_site.lib.languages import lookup, preferred
 from loyalty_site.lib.reading import Body, MemberRef, read
+from members.api.base import NotAMember
 from members.models import Member, Program
 from members.queries.lookup import resolve_member
 from members.services import idempotency
@@ -28,12 +29,12 @@ class RewardsView(ApiView):
     def member_of_session(self) -> Member:
         """Return the member who is logged in.
 
-        :raises NotFound: the login belongs to no member.
+        :raises NotAMember: the login belongs to no member.
         """
         user = self.caller.user
         member = None if user is None else Member.objects.filter(user_id=user.pk).first()
         if member is None:
-            raise problems.NotFound("This login belongs to no member.")
+            raise NotAMember
         return member
 
     @staticmethod

@@ -29,9 +29,8 @@ KEY = "0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
-def _fresh_limits(settings: Any) -> None:
-    """Start every test with full buckets, on the addresses of this app."""
-    settings.ROOT_URLCONF = "rewards.tests.urls"
+def _fresh_limits() -> None:
+    """Start every test with full buckets."""
     cache.clear()
     buckets.clear()
 
@@ -524,6 +523,15 @@ def test_nobody_sees_rewards_without_credentials(program: Program, path: str) ->
     till.headers = {}
 
     assert till.get(path).status_code == 401
+
+
+def test_a_login_of_staff_has_no_rewards(till: Till, member: Member) -> None:
+    till.headers = app_of(member)
+    Member.objects.update(user=None)
+
+    answer = till.get("me/rewards")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_a_member")
 
 
 def test_a_clients_token_names_no_member(till: Till) -> None:

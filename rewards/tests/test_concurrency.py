@@ -286,9 +286,8 @@ def test_control_the_books_refuse_a_debit_that_nobody_decided(program: Program) 
 
 
 @pytest.fixture
-def site(live_site: str, settings: Any) -> str:
+def site(live_site: str) -> str:
     """Return the address of the API, served in threads."""
-    settings.ROOT_URLCONF = "rewards.tests.urls"
     return f"{live_site}/api/v1"
 
 
