@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from campaigns.api.erasure import MyErasureView
 from campaigns.api.events import EventsView
 from campaigns.api.program import ProgramView
 from campaigns.api.purchases import (
@@ -12,6 +13,7 @@ from campaigns.api.purchases import (
     PurchaseView,
 )
 from campaigns.api.returns import ReturnsView, ReturnView
+from campaigns.api.statements import MemberEntriesView, MyEntriesView
 
 urlpatterns = [
     path("purchases", PurchasesView.as_view()),
@@ -21,6 +23,9 @@ urlpatterns = [
     path("returns", ReturnsView.as_view()),
     path("returns/<str:return_id>", ReturnView.as_view()),
     path("events", EventsView.as_view()),
+    path("members/<str:member_id>/entries", MemberEntriesView.as_view()),
+    path("me/erase", MyErasureView.as_view()),
+    path("me/entries", MyEntriesView.as_view()),
     path("me/purchases", MyPurchasesView.as_view()),
     path("program", ProgramView.as_view()),
 ]

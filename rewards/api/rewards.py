@@ -67,7 +67,7 @@ class RewardList(_CatalogView):
         tag="rewards",
         access=("rewards:read", MEMBER),
         responses={200: REWARDS},
-        problems=(422,),
+        problems=(404, 422),
         query=(
             parameter("member", ID, "The member for whom `eligible` and `reasons` are filled."),
         ),
