@@ -13,10 +13,14 @@ from campaigns.queries.rulebook import localized
 def receipts_for(
     transaction_ids: Sequence[int], locale: str = "en"
 ) -> dict[int, list[dict[str, Any]]]:
-    """Return the receipt rows of each ledger transaction, in the order of the receipt."""
+    """Return the receipt rows of each ledger transaction, in the order of the receipt.
+
+    ``state`` is what the points were when they were posted; ``available_at`` says since when
+    pending ones are not.
+    """
     awards = (
         Award.objects.filter(transaction_id__in=list(transaction_ids))
-        .select_related("rule_version__rule__campaign", "rule_version")
+        .select_related("rule_version__rule__campaign", "transaction")
         .order_by("position", "pk")
     )
     receipts: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -33,6 +37,7 @@ def receipts_for(
                 "campaign": rule.campaign.code if rule.campaign else None,
                 "line_id": award.line_id or None,
                 "points": award.points,
+                "state": _state(award),
                 "taken_back": award.taken_back,
                 "requested": award.requested,
                 "capped_by": award.capped_by or None,
@@ -42,3 +47,13 @@ def receipts_for(
             }
         )
     return dict(receipts)
+
+
+def _state(award: Award) -> str:
+    posted = award.transaction
+    is_pending = (
+        posted is not None
+        and award.available_at is not None
+        and award.available_at > posted.recorded_at
+    )
+    return "pending" if is_pending else "available"
