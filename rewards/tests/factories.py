@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from allauth.idp.oidc.models import Client, Token
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client as Browser
 
 from loyalty_site.lib.auth import SCOPES
@@ -20,6 +23,7 @@ from members.models import (
     Program,
     Tier,
     TierMembership,
+    User,
 )
 from members.services import ledger
 from members.services.accounts import open_accounts
@@ -213,6 +217,35 @@ def redeem(
     """Redeem through the service."""
     order = redemptions.Order(member=member, reward=reward, **{"caller": CALLER, **fields})
     return redemptions.redeem(program=member.program, order=order, moment=at)
+
+
+def cancel(redemption: Redemption, *, at: datetime = NOW, **fields: Any) -> Redemption:
+    """Cancel through the service."""
+    return redemptions.cancel(public_id=redemption.public_id, caller=CALLER, moment=at, **fields)
+
+
+def capture(redemption: Redemption, *, at: datetime = NOW) -> Redemption:
+    """Capture through the service."""
+    return redemptions.capture(
+        program=redemption.program, public_id=redemption.public_id, caller=CALLER, moment=at
+    )
+
+
+def app_of(member: Member) -> dict[str, str]:
+    """Return the header of the member's app."""
+    user = User.objects.create_user(f"{member.number}@example.com")
+    Member.objects.filter(pk=member.pk).update(user=user)
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return {"x-session-token": str(session.session_key)}
+
+
+def order(member: Member, **fields: Any) -> dict[str, Any]:
+    """Return the body of a redemption of a coffee."""
+    return {"member": {"id": str(member.public_id)}, "reward": "coffee", **fields}
 
 
 def make_token(*scopes: str) -> str:
