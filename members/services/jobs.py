@@ -22,6 +22,7 @@ from members.models import JobRun
 RUN_SECONDS_MAX = 1500
 # Keeps the locks of jobs apart from those of other parts.
 LOCK_SPACE = 712_604_010
+LOCK = "SELECT pg_try_advisory_xact_lock(%s::int, %s::int)"
 
 _log = logging.getLogger(__name__)
 
@@ -99,12 +100,14 @@ def _one_chunk(job: Job, moment: datetime, trouble: Trouble) -> int | None:
     if not job.is_exclusive:
         return job.chunk(moment, trouble)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(%s::int, %s::int)",
-            [LOCK_SPACE, crc32(job.name.encode()) - 2**31],
-        )
+        cursor.execute(LOCK, lock_key(job.name))
         row = cursor.fetchone()
         return job.chunk(moment, trouble) if row and row[0] else None
+
+
+def lock_key(name: str) -> tuple[int, int]:
+    """Return the figures of the advisory lock of a job."""
+    return LOCK_SPACE, crc32(name.encode()) - 2**31
 
 
 def _finish(record: JobRun, failure: str) -> None:

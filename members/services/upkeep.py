@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from members.models import Heartbeat
+from members.services.exports import expire_exports
 from members.services.jobs import Job, Trouble
 
 # For as long a repeated key is answered with what the first request was answered.
@@ -32,7 +33,7 @@ def purge_tokens(moment: datetime, _trouble: Trouble) -> int | None:
     """Delete a chunk of expired tokens and sessions, and empty exports that have expired."""
     tokens = _delete("allauth_idp_oidc_token", "expires_at <= %s", moment)
     sessions = _delete("django_session", "expire_date <= %s", moment)
-    return (tokens or 0) + (sessions or 0) + _empty_exports(moment) or None
+    return (tokens or 0) + (sessions or 0) + expire_exports(moment=moment) or None
 
 
 def _delete(table: str, condition: str, moment: datetime) -> int | None:
@@ -43,16 +44,6 @@ def _delete(table: str, condition: str, moment: datetime) -> int | None:
             [moment],
         )
         return int(cursor.rowcount) or None
-
-
-def _empty_exports(moment: datetime) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE members_dataexport SET state = 'expired', content = NULL"
-            " WHERE state <> 'expired' AND expires_at <= %s",
-            [moment],
-        )
-        return int(cursor.rowcount)
 
 
 def beat(*, moment: datetime, name: str = "worker") -> None:
