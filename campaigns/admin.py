@@ -24,22 +24,10 @@ from loyalty_site.lib.admin import (
     ProgramFileAdmin,
     ReadOnlyAdmin,
     ReadOnlyInline,
-    display,
+    badge,
+    life,
 )
 from loyalty_site.lib.languages import pick
-
-
-@admin.display(description=_("what it says"))
-def says(version: RuleVersion) -> str:
-    """Return the version's definition as a sentence."""
-    return rule_sentence(version.definition)
-
-
-@admin.display(description=_("what it says"))
-def says_now(rule: EarningRule) -> str:
-    """Return the newest version as a sentence; its versions are read beforehand."""
-    versions = list(rule.versions.all())
-    return says(versions[0]) if versions else "-"
 
 
 def with_versions(rules: QuerySet[EarningRule]) -> QuerySet[EarningRule]:
@@ -48,13 +36,24 @@ def with_versions(rules: QuerySet[EarningRule]) -> QuerySet[EarningRule]:
     return rules.prefetch_related(Prefetch("versions", newest_first))
 
 
+def says_now(rule: EarningRule) -> str:
+    """Return the newest version as a sentence; the versions are read beforehand."""
+    versions = list(rule.versions.all())
+    return rule_sentence(versions[0].definition) if versions else "-"
+
+
 class RuleInline(ReadOnlyInline[EarningRule, Campaign]):
     """What a campaign gives."""
 
     model = EarningRule
-    fields = ("code", says_now, "is_retired")
+    fields = ("code", "says")
     readonly_fields = fields
     show_change_link = True
+
+    @admin.display(description=_("what it says"))
+    def says(self, rule: EarningRule) -> str:
+        """Return the newest version as a sentence."""
+        return says_now(rule)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EarningRule]:
         return with_versions(super().get_queryset(request))
@@ -64,7 +63,7 @@ class RuleInline(ReadOnlyInline[EarningRule, Campaign]):
 class CampaignAdmin(ProgramFileAdmin[Campaign]):
     """Promotions with their window and budget."""
 
-    list_display = ("code", "title", "badge", "starts_at", "ends_at", "budget_points", "is_retired")
+    list_display = ("code", "title", "state", "starts_at", "ends_at", "budget_points", life)
     list_display_links = ("code", "title")
     list_filter = ("status", "is_retired")
     list_select_related = ("program",)
@@ -76,11 +75,8 @@ class CampaignAdmin(ProgramFileAdmin[Campaign]):
         """Return the name in the language of the page."""
         return pick(campaign.name, [get_language() or "", campaign.program.locale], campaign.code)
 
-    @display(
-        description=_("status"),
-        label={"active": "success", "paused": "warning", "scheduled": "info"},
-    )
-    def badge(self, campaign: Campaign) -> tuple[str, str]:
+    @badge(_("status"), active="success", paused="warning", scheduled="info")
+    def state(self, campaign: Campaign) -> tuple[str, str]:
         """Return the status, colored."""
         return campaign.status, campaign.get_status_display()
 
@@ -89,21 +85,31 @@ class VersionInline(ReadOnlyInline[RuleVersion, EarningRule]):
     """What a rule said, and since when."""
 
     model = RuleVersion
-    fields = ("version", says, "published_at")
+    fields = ("version", "says", "published_at")
     readonly_fields = fields
     show_change_link = True
     ordering = ("-version",)
+
+    @admin.display(description=_("what it says"))
+    def says(self, version: RuleVersion) -> str:
+        """Return the definition as a sentence."""
+        return rule_sentence(version.definition)
 
 
 @admin.register(EarningRule)
 class EarningRuleAdmin(ProgramFileAdmin[EarningRule]):
     """Rules, each as the sentence that its newest version says."""
 
-    list_display = ("code", says_now, "campaign", "is_retired")
+    list_display = ("code", "says", "campaign", life)
     list_filter = ("is_retired", "campaign")
     list_select_related = ("campaign", "program")
     search_fields = ("code", "campaign__code")
     inlines = (VersionInline,)
+
+    @admin.display(description=_("what it says"))
+    def says(self, rule: EarningRule) -> str:
+        """Return the newest version as a sentence."""
+        return says_now(rule)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EarningRule]:
         return with_versions(super().get_queryset(request))
@@ -113,11 +119,16 @@ class EarningRuleAdmin(ProgramFileAdmin[EarningRule]):
 class RuleVersionAdmin(ProgramFileAdmin[RuleVersion]):
     """What rules said from when they were published; never changed."""
 
-    list_display = ("rule", "version", says, "published_at")
+    list_display = ("rule", "version", "says", "published_at")
     list_filter = ("rule",)
     list_select_related = ("rule",)
     search_fields = ("rule__code",)
-    readonly_fields = (says,)
+    readonly_fields = ("says",)
+
+    @admin.display(description=_("what it says"))
+    def says(self, version: RuleVersion) -> str:
+        """Return the definition as a sentence."""
+        return rule_sentence(version.definition)
 
 
 @admin.register(Publication)

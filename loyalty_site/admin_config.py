@@ -8,4 +8,4 @@ from django.contrib.admin.apps import AdminConfig
 class LoyaltyAdminConfig(AdminConfig):
     """The admin with the theme and with the rule about second factors."""
 
-    default_site = "loyalty_site.lib.admin.Site"
+    default_site = "loyalty_site.admin_site.Site"

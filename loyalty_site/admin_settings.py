@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 # The hue of the member pages, from its lightest shade to its darkest.
@@ -33,14 +34,19 @@ def _icon(_request: HttpRequest) -> str:
     return static("icons/icon.svg")
 
 
+def _clock(request: HttpRequest) -> str:
+    program = getattr(request, "program", None)
+    zone = program.timezone if program else "UTC"
+    return gettext("Staff admin, times of %(zone)s") % {
+        "zone": zone.rpartition("/")[2].replace("_", " ")
+    }
+
+
 def _item(title: Any, icon: str, model: str) -> dict[str, Any]:
     app, name = model.split(".")
 
     def may_see(request: HttpRequest) -> bool:
-        return any(
-            request.user.has_perm(f"{app}.{power}_{name}")  # type: ignore[union-attr]
-            for power in ("view", "change")
-        )
+        return any(request.user.has_perm(f"{app}.{power}_{name}") for power in ("view", "change"))
 
     return {
         "title": title,
@@ -127,7 +133,7 @@ NAVIGATION = [
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": _("Loyalty admin"),
     "SITE_HEADER": _("Loyalty"),
-    "SITE_SUBHEADER": _("Staff admin"),
+    "SITE_SUBHEADER": _clock,
     "SITE_ICON": _icon,
     "SITE_FAVICONS": [{"rel": "icon", "href": _icon, "type": "image/svg+xml"}],
     "SITE_URL": "/",

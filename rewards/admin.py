@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_site.lib.admin import BooksAdmin, TypedModelAdmin, display
+from loyalty_site.lib.admin import BooksAdmin, TypedModelAdmin, life
 from loyalty_site.lib.languages import pick
 from loyalty_site.lib.localized import LocalizedField, codes
 from rewards.models import Redemption, Reward, Voucher
@@ -56,7 +56,7 @@ class RewardAdmin(TypedModelAdmin[Reward]):
     form = RewardForm
     list_display = (
         *("code", "title", "kind", "points_price", "stock", "tier_codes"),
-        *("redeemable_from", "redeemable_to", "in_catalog"),
+        *("redeemable_from", "redeemable_to", life),
     )
     list_display_links = ("code", "title")
     list_filter = ("kind", "is_retired", "segment")
@@ -67,7 +67,7 @@ class RewardAdmin(TypedModelAdmin[Reward]):
     fieldsets = (
         (
             _("Changed here"),
-            {"fields": ("name", "description", "stock", ("redeemable_from", "redeemable_to"))},
+            {"fields": ("name", "description", "stock", "redeemable_from", "redeemable_to")},
         ),
         (
             _("Changed by the program file"),
@@ -94,11 +94,6 @@ class RewardAdmin(TypedModelAdmin[Reward]):
     def tier_codes(self, reward: Reward) -> str:
         """Return who may redeem it."""
         return ", ".join(reward.tiers) or str(_("everyone"))
-
-    @display(description=_("catalog"), label={"in": "success", "retired": "warning"})
-    def in_catalog(self, reward: Reward) -> tuple[str, object]:
-        """Return whether it is offered at all."""
-        return ("retired", _("retired")) if reward.is_retired else ("in", _("offered"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Leave the beginning of a reward to the program file."""

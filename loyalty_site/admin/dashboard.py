@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, Min, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -34,6 +35,10 @@ from rewards.models import Redemption
 PROOF_LATE_AFTER = timedelta(hours=25)
 
 
+# Debt is kept below zero.
+_SIGNS = {"debt": "balance__lt"}
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A number with the list of the rows that it counts; ``note`` says more of it."""
@@ -55,11 +60,10 @@ class Outstanding:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """Whether a part of the site does its work, since when it was last seen to."""
+    """Whether a part of the site does its work, and what tells so."""
 
     label: str
     is_well: bool
-    at: datetime | None
     text: str
     url: str
 
@@ -71,6 +75,7 @@ class Proof:
     state: str
     run: JobRun | None
     url: str
+    ago: str = ""
 
     @property
     def differences(self) -> list[str]:
@@ -78,10 +83,10 @@ class Proof:
         return self.run.failure.split("; ") if self.run and self.run.failure else []
 
 
-def add_to_context(_request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def add_to_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Give the page what it shows; the theme calls this."""
     now = timezone.now()
-    program = Program.objects.order_by("pk").first()
+    program: Program | None = getattr(request, "program", None)
     runs = _newest_runs()
     context.update(
         {
@@ -124,23 +129,32 @@ def _today(program: Program, now: datetime) -> list[Figure]:
     until = calendars.start_of_day(day + timedelta(days=1), zone)
     bought = Purchase.objects.filter(recorded_at__gte=since, recorded_at__lt=until)
     redeemed = Redemption.objects.filter(created_at__gte=since, created_at__lt=until)
-    counts = bought.aggregate(all=Count("pk"), of_members=Count("pk", filter=~Q(member=None)))
+    in_all, by_members, redemptions_made = (
+        Program.objects.filter(pk=program.pk)
+        .values_list(_count(bought), _count(bought.exclude(member=None)), _count(redeemed))
+        .get()
+    )
     purchases = {"recorded_at__gte": since.isoformat(), "recorded_at__lt": until.isoformat()}
     redemptions = {"created_at__gte": since.isoformat(), "created_at__lt": until.isoformat()}
-    of_members = _("%(count)d of members") % {"count": counts["of_members"]}
+    of_members = _("%(count)d of members") % {"count": by_members}
     return [
         Figure(
             _("Purchases recorded today"),
-            counts["all"],
+            in_all,
             _list("members", "purchase", **purchases),
-            of_members if counts["all"] else "",
+            of_members if in_all else "",
         ),
         Figure(
             _("Redemptions today"),
-            redeemed.count(),
+            redemptions_made,
             _list("rewards", "redemption", **redemptions),
         ),
     ]
+
+
+def _count(rows: QuerySet[Any]) -> Coalesce:
+    counted = rows.filter(program=OuterRef("pk")).order_by().values("program")
+    return Coalesce(Subquery(counted.annotate(count=Count("pk")).values("count")), 0)
 
 
 def _outstanding() -> list[Outstanding]:
@@ -167,18 +181,17 @@ def _of_currency(currency: int, code: str, points: dict[str, int]) -> Outstandin
         Figure(
             label,
             abs(points.get(kind, 0)),
-            _list(
-                *("members", "ledgeraccount"),
-                **{"currency__id__exact": currency, "kind__exact": kind, "balance__gt": 0}
-                if kind != "debt"
-                else {"currency__id__exact": currency, "kind__exact": kind, "balance__lt": 0},
-            ),
+            _accounts(currency, kind__exact=kind, **{_SIGNS.get(kind, "balance__gt"): 0}),
         )
         for kind, label in labels.items()
     )
     held = sum(points.get(kind, 0) for kind in ("available", "pending", "held"))
-    url = _list("members", "ledgeraccount", currency__id__exact=currency, member__isnull="False")
+    url = _accounts(currency, member__isnull="False")
     return Outstanding(code, Figure(_("Points outstanding"), held, url), states)
+
+
+def _accounts(currency: int, **filters: Any) -> str:
+    return _list("members", "ledgeraccount", currency__id__exact=currency, **filters)
 
 
 def _tiers(program: Program) -> list[Figure]:
@@ -203,8 +216,8 @@ def _beats(now: datetime) -> list[Sign]:
         row = beats.get(name)
         url = _url("members", "heartbeat", row.pk) if row else _list("members", "heartbeat")
         is_well = row is not None and now - row.beat_at <= limit
-        text = "" if row else _("never seen")
-        signs.append(Sign(labels[name], is_well, row.beat_at if row else None, text, url))
+        text = _ago(now - row.beat_at) if row else _("never seen")
+        signs.append(Sign(labels[name], is_well, text, url))
     return signs
 
 
@@ -214,9 +227,23 @@ def _outbox(now: datetime) -> Sign:
     )
     oldest: datetime | None = found["oldest"]
     is_well = oldest is None or now - oldest <= OUTBOX_BEHIND_AFTER
-    text = _("%(count)d waiting") % {"count": found["count"]}
+    text = _("nothing waits")
+    if oldest is not None:
+        text = _("%(count)d waiting, the oldest %(ago)s") % {
+            "count": found["count"],
+            "ago": _ago(now - oldest),
+        }
     url = _list("members", "outboxevent", delivered_at__isempty=1)
-    return Sign(_("Outbox"), is_well, oldest, text, url)
+    return Sign(_("Outbox"), is_well, text, url)
+
+
+def _ago(passed: timedelta) -> str:
+    seconds = max(0, int(passed.total_seconds()))
+    if seconds < 120:
+        return _("%(count)d s ago") % {"count": seconds}
+    if seconds < 7200:
+        return _("%(count)d min ago") % {"count": seconds // 60}
+    return _("%(count)d h ago") % {"count": seconds // 3600}
 
 
 def _newest_runs() -> list[JobRun]:
@@ -230,4 +257,4 @@ def _proof(runs: list[JobRun], now: datetime) -> Proof:
     state = "failed" if run.failure else "proved"
     if not run.failure and (run.finished_at is None or now - run.finished_at > PROOF_LATE_AFTER):
         state = "late"
-    return Proof(state, run, _url("members", "jobrun", run.pk))
+    return Proof(state, run, _url("members", "jobrun", run.pk), _ago(now - run.started_at))

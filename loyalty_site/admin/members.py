@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from campaigns.queries.receipts import receipts_for
-from loyalty_site.lib.admin import ReadOnlyAdmin, display
+from loyalty_site.lib.admin import ReadOnlyAdmin, badge
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
 from members.models import LedgerAccount, Member, Purchase, Tier, TierMembership
@@ -81,7 +81,7 @@ class TierFilter(admin.SimpleListFilter):
 class MemberAdmin(ReadOnlyAdmin[Member]):
     """Members; what the list shows of others' rows is read with it."""
 
-    list_display = ("number", "display_name", "tier", "points", "badge", "enrolled_at")
+    list_display = ("number", "display_name", "tier", "points", "state", "enrolled_at")
     list_display_links = ("number", "display_name")
     list_filter = ("status", TierFilter, ("user", admin.EmptyFieldListFilter))
     list_select_related = ("user", "program")
@@ -107,11 +107,8 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
         """Return what was posted as available of the first redeemable currency."""
         return next((account.balance for account in member.accounts.all()), 0)
 
-    @display(
-        description=gettext_lazy("status"),
-        label={"active": "success", "suspended": "warning", "erased": "danger"},
-    )
-    def badge(self, member: Member) -> tuple[str, str]:
+    @badge(gettext_lazy("status"), active="success", suspended="warning", erased="danger")
+    def state(self, member: Member) -> tuple[str, str]:
         """Return the status, colored."""
         return member.status, member.get_status_display()
 
@@ -146,10 +143,11 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
         rows = Member.objects.select_related("user", "program")
         member = rows.filter(pk=object_id).first() if object_id.isdecimal() else None
         if member is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            raise Http404
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
+            "original": member,
             "title": member.display_name,
             "is_popup": IS_POPUP_VAR in request.GET,
             "can_change_status": request.user.has_perm("members.change_member"),
@@ -255,7 +253,7 @@ def _name(member: Member, names: Any, otherwise: str) -> str:
 def _why(stay: TierStay) -> str:
     """Return the evidence of a decision as a sentence."""
     found = stay.evidence
-    if "value" not in found:
+    if not found.get("window_from"):
         return str(found.get("cause", ""))
     return _("%(cause)s: %(value)s of %(threshold)s points from %(start)s to %(end)s") % {
         "cause": found.get("cause", ""),

@@ -27,11 +27,11 @@ admin.site.unregister(
 )
 
 
-class TaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):  # type: ignore[misc]
+class TaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):
     """The choice of a task, in the looks of the theme."""
 
 
-class ThemedTaskForm(PeriodicTaskForm):  # type: ignore[misc]
+class ThemedTaskForm(PeriodicTaskForm):
     """The form of a task, in the looks of the theme."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -41,7 +41,7 @@ class ThemedTaskForm(PeriodicTaskForm):  # type: ignore[misc]
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(StockPeriodicTaskAdmin, TypedModelAdmin[PeriodicTask]):  # type: ignore[misc]
+class PeriodicTaskAdmin(StockPeriodicTaskAdmin, TypedModelAdmin[PeriodicTask]):
     """Periodic tasks. Of those in the timetable only ``enabled`` is the operator's."""
 
     form = ThemedTaskForm
@@ -67,10 +67,16 @@ class PeriodicTaskAdmin(StockPeriodicTaskAdmin, TypedModelAdmin[PeriodicTask]): 
             return super().get_readonly_fields(request, obj)
         return ("name", "task", "runs", "description", "last_run_at", "total_run_count")
 
-    def get_form(self, request: HttpRequest, obj: PeriodicTask | None = None, **kwargs: Any) -> Any:
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: PeriodicTask | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> Any:
         if _is_in_timetable(obj):
             kwargs["form"] = forms.ModelForm
-        return super().get_form(request, obj, **kwargs)
+        return super().get_form(request, obj, change=change, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: PeriodicTask | None = None) -> bool:
         """Keep the timetable whole: its tasks are disabled, not deleted."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from allauth.mfa.models import Authenticator
-from allauth.mfa.utils import is_mfa_enabled
-from django.conf import settings
-from django.contrib import messages
 from django.db import models
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
-from unfold.sites import UnfoldAdminSite
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as TypedModelAdmin
@@ -42,43 +38,20 @@ __all__ = [
     "ProgramFileAdmin",
     "ReadOnlyAdmin",
     "ReadOnlyInline",
-    "Site",
     "TypedModelAdmin",
-    "display",
+    "badge",
+    "life",
 ]
 
 M = TypeVar("M", bound=models.Model)
 P = TypeVar("P", bound=models.Model)
-
-# What proves that someone is more than a password; recovery codes only replace these.
-SECOND_FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Site(UnfoldAdminSite):
-    """The admin, which in production lets in only staff who have a second factor."""
-
-    def has_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may see pages of the admin at all."""
-        return super().has_permission(request) and not self.lacks_second_factor(request)
-
-    def login(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Send staff without a second factor to where they make one."""
-        if super().has_permission(request) and self.lacks_second_factor(request):
-            messages.warning(
-                request, _("Staff need a second factor. Set one up, then open the admin again.")
-            )
-            return redirect("mfa_activate_totp")
-        response: HttpResponse = super().login(request, extra_context)
-        return response
-
-    @staticmethod
-    def lacks_second_factor(request: HttpRequest) -> bool:
-        """Whether this person still has to set up a second factor; never in a demo."""
-        if not settings.IS_PRODUCTION:
-            return False
-        return not is_mfa_enabled(request.user, SECOND_FACTORS)
+def badge(description: Any, **colors: str) -> Callable[[F], F]:
+    """Show a column as a badge; the method gives its key of ``colors`` and its text."""
+    decorate: Callable[[F], F] = display(description=description, label=colors)
+    return decorate
 
 
 class ReadOnlyAdmin(TypedModelAdmin[M], Generic[M]):
@@ -124,6 +97,12 @@ class BooksAdmin(ReadOnlyAdmin[M], Generic[M]):
 
     paginator = InfinitePaginator
     list_per_page = 50
+
+
+@badge(gettext_lazy("state"), live="success", retired="warning")
+def life(row: Any) -> Any:
+    """Return whether the program file still has the row."""
+    return ("retired", _("retired")) if row.is_retired else ("live", _("live"))
 
 
 class ProgramFileAdmin(ReadOnlyAdmin[M], Generic[M]):

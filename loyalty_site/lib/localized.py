@@ -7,7 +7,8 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.utils.translation import gettext as _
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 
@@ -24,12 +25,25 @@ class LocalizedWidget(forms.MultiWidget):
         size = {"rows": 2} if is_long else {}
         super().__init__(
             {
-                code.replace("-", "_"): kind(
-                    attrs={"placeholder": str(name), "aria-label": str(name), **size}
-                )
+                code.replace("-", "_"): kind(attrs={"aria-label": name, **size})
                 for code, name in settings.LANGUAGES
             }
         )
+
+    def render(
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: Any = None,
+    ) -> SafeString:
+        """Return the inputs, each below the name of its language."""
+        inputs = self.get_context(name, value, attrs)["widget"]["subwidgets"]
+        rows = (
+            (language, self._render(each["template_name"], {"widget": each}, renderer))  # type: ignore[attr-defined]
+            for (_code, language), each in zip(settings.LANGUAGES, inputs, strict=True)
+        )
+        return format_html_join("", '<div class="la-language"><span>{}</span>{}</div>', rows)
 
     def decompress(self, value: Mapping[str, str] | None) -> list[str]:
         """Return the texts in the order of the inputs."""
@@ -47,7 +61,6 @@ class LocalizedField(forms.MultiValueField):
             widget=LocalizedWidget(is_long=is_long),
             required=required,
             require_all_fields=False,
-            help_text=_("One line for each language."),
         )
 
     def compress(self, data_list: Sequence[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin, display
+from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin, badge
 from members.models import ApiClient, Heartbeat, IdempotencyRecord, JobRun, OutboxEvent
 
 
@@ -59,10 +59,7 @@ class JobRunAdmin(ReadOnlyAdmin[JobRun]):
     list_filter = ("name", ("failure", admin.EmptyFieldListFilter))
     search_fields = ("name", "failure")
 
-    @display(
-        description=_("outcome"),
-        label={"ok": "success", "running": "info", "failed": "danger"},
-    )
+    @badge(_("outcome"), ok="success", running="info", failed="danger")
     def outcome(self, run: JobRun) -> tuple[str, object]:
         """Return whether the run went well."""
         if run.failure:

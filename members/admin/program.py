@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from loyalty_site.lib.admin import ProgramFileAdmin, ReadOnlyAdmin
+from loyalty_site.lib.admin import ProgramFileAdmin, ReadOnlyAdmin, life
 from members.models import PointCurrency, Program, Store
 
 
@@ -23,7 +23,7 @@ class PointCurrencyAdmin(ProgramFileAdmin[PointCurrency]):
 
     list_display = (
         *("code", "kind", "value", "pending_days", "returns_policy", "debt_limit"),
-        *("grace_days", "is_retired"),
+        *("grace_days", life),
     )
     list_filter = ("kind", "is_retired")
     list_select_related = ("program",)

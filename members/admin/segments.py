@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_site.lib.admin import BooksAdmin, ProgramFileAdmin
+from loyalty_site.lib.admin import BooksAdmin, ProgramFileAdmin, life
 from members.models import Segment, SegmentMembership
 
 
@@ -13,7 +13,7 @@ from members.models import Segment, SegmentMembership
 class SegmentAdmin(ProgramFileAdmin[Segment]):
     """Named groups with their condition."""
 
-    list_display = ("code", "refreshed_at", "is_retired")
+    list_display = ("code", "refreshed_at", life)
     list_filter = ("is_retired",)
     list_select_related = ("program",)
     search_fields = ("code",)

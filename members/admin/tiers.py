@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_site.lib.admin import BooksAdmin, ProgramFileAdmin
+from loyalty_site.lib.admin import BooksAdmin, ProgramFileAdmin, life
 from members.models import Tier, TierMembership
 
 
@@ -13,7 +13,7 @@ from members.models import Tier, TierMembership
 class TierAdmin(ProgramFileAdmin[Tier]):
     """Rungs with their thresholds."""
 
-    list_display = ("code", "threshold", "is_retired")
+    list_display = ("code", "threshold", life)
     list_filter = ("is_retired",)
     list_select_related = ("program",)
     search_fields = ("code",)

@@ -21,7 +21,7 @@ else:
     _UserBase = StockUserAdmin
 
 # Whoever could set these could make themselves anything.
-POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+POWERS = ("is_staff", "is_superuser", "groups")
 
 admin.site.unregister(Group)
 
@@ -34,7 +34,7 @@ class GroupAdmin(StockGroupAdmin, TypedModelAdmin[Group]):
 
 
 @admin.register(User)
-class UserAdmin(_UserBase, TypedModelAdmin[User]):  # type: ignore[misc]
+class UserAdmin(_UserBase, TypedModelAdmin[User]):
     """Logins. What a person holds hangs on their membership."""
 
     form = UserChangeForm
@@ -47,7 +47,8 @@ class UserAdmin(_UserBase, TypedModelAdmin[User]):  # type: ignore[misc]
     search_help_text = _("The beginning of an address, or a whole member number.")
     ordering = ("-pk",)
     readonly_fields = ("last_login", "date_joined", "member_number")
-    filter_horizontal = ("groups", "user_permissions")
+    autocomplete_fields = ("groups",)
+    filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ("email", "password", "member_number")}),
         (_("Powers"), {"fields": ("is_active", *POWERS)}),
@@ -72,7 +73,7 @@ class UserAdmin(_UserBase, TypedModelAdmin[User]):  # type: ignore[misc]
         return bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """A login is made inactive; erasure removes it."""
+        """Let logins be made inactive only; erasure removes them."""
         return False
 
 
