@@ -56,6 +56,9 @@ _KINDS: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
 }
 
 
+_REACHING: Final = ("email", "phone")
+
+
 def number_grouped(number: str) -> str:
     """Return a member number in groups that are easy to read aloud."""
     starts = range(0, len(number), DIGITS_TOGETHER)
@@ -83,7 +86,8 @@ def identifiers(member: Member) -> list[dict[str, Any]]:
             "icon": _KINDS[row.kind][1],
             "value": row.value,
             "is_verified": row.verified_at is not None,
-            "is_primary": row.is_primary,
+            # Only what reaches a person can be confirmed by them.
+            "can_verify": row.kind in _REACHING,
         }
         for row in rows
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -145,7 +145,8 @@ def _earn(words: Words, facts: Mapping[str, Any]) -> Told:
     if facts["source"] == "event":
         return words.pick(facts["rule"]) or _("Points for something you did"), ""
     net = words.money(Decimal(facts["net"])) if facts["net"] else ""
-    return pgettext("activity", "Purchase"), _joined([facts["store"], net])
+    # People know their purchases by the shop.
+    return facts["store"] or pgettext("activity", "Purchase"), net
 
 
 def _clawback(words: Words, facts: Mapping[str, Any]) -> Told:
@@ -161,10 +162,6 @@ def _of_reward(title: Callable[[], str]) -> Speaker:
 
 def _plain(title: Callable[[], str]) -> Speaker:
     return lambda words, facts: (title(), "")
-
-
-def _joined(parts: Sequence[str | None]) -> str:
-    return " · ".join(part for part in parts if part)
 
 
 _OTHER: Final[tuple[Speaker, str, str]] = (

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from campaigns.earning.sentences import rule_sentence
+from campaigns.earning.sentences import effect_sentence, limit_sentence, rule_sentence
 from loyalty_site.pages.catalog import headline
 from loyalty_site.pages.standing import RANK_MAX, named_rungs
 from loyalty_site.pages.words import Words
@@ -26,7 +26,8 @@ def context(*, program: Program, moment: datetime, tier: str | None) -> dict[str
     return {
         "headline": "",
         "intro": "",
-        "earn_rules": list(_earn_rules(words, program, moment)),
+        "promotions": list(_promotions(words, program, moment)),
+        "earn_rules": list(_standing_rules(words, program)),
         "tiers": _tiers(words, program, tier),
         "tier_rule": _tier_rule(words, program),
         "rewards": [
@@ -36,27 +37,37 @@ def context(*, program: Program, moment: datetime, tier: str | None) -> dict[str
     }
 
 
-def _earn_rules(words: Words, program: Program, moment: datetime) -> Iterator[dict[str, Any]]:
-    document = program.document
-    status = {each["code"] for each in document.get("points") or [] if each["kind"] != "redeemable"}
-    for campaign in document.get("campaigns") or []:
+def _promotions(words: Words, program: Program, moment: datetime) -> Iterator[dict[str, Any]]:
+    for campaign in program.document.get("campaigns") or []:
         if campaign["status"] == "active" and _is_live(campaign, moment):
             for rule in campaign["rules"]:
                 yield _rule(words, rule) | {
                     "campaign": words.pick(campaign["name"], campaign["code"]),
                     "ends_on": _ends_on(words, campaign),
                 }
-    for rule in document.get("rules") or []:
+
+
+def _standing_rules(words: Words, program: Program) -> Iterator[dict[str, Any]]:
+    currencies = program.document.get("points") or []
+    status = {each["code"] for each in currencies if each["kind"] != "redeemable"}
+    for rule in program.document.get("rules") or []:
         # How status is counted is told with the tiers.
         if not status.issuperset(effect.get("currency") for effect in rule["effects"]):
-            yield _rule(words, rule) | {"campaign": "", "ends_on": None}
+            yield _rule(words, rule)
 
 
 def _rule(words: Words, rule: Mapping[str, Any]) -> dict[str, Any]:
+    is_event = rule["trigger"].startswith("event:")
+    # A reader knows whom "per member" means; the sentence to the letter keeps it.
+    parts = [limit_sentence(each).removesuffix(" per member") for each in rule.get("limits") or ()]
+    if is_event:
+        parts = [*map(effect_sentence, rule["effects"]), *parts]
+    detail = ", ".join(parts)
     return {
         "text": words.pick(rule["name"], rule["code"]),
-        "detail": rule_sentence(rule),
-        "is_event": rule["trigger"].startswith("event:"),
+        "detail": f"{detail[:1].upper()}{detail[1:]}",
+        "sentence": rule_sentence(rule),
+        "is_event": is_event,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 from django.db.models import F
@@ -27,7 +28,7 @@ def context(*, words: Words, member: Member, line: Line) -> dict[str, Any]:
     return {
         "entry": line,
         "receipt": _rows(words, member, posted),
-        "lots_used": [_lot(words, use) for use in uses if use["kind"] != LotUse.Kind.DEBT],
+        "lots_used": _lots(words, [use for use in uses if use["kind"] != LotUse.Kind.DEBT]),
         "lots_heading": _lots_heading(posted.type),
         "balance_after": words.points(_balance_after(posted)) if is_main else None,
         "notes": [note for note in _notes(words, posted, uses) if note],
@@ -117,11 +118,23 @@ def _uses(posted: LedgerTransaction) -> list[dict[str, Any]]:
     return list(rows)
 
 
-def _lot(words: Words, use: Mapping[str, Any]) -> dict[str, Any]:
+def _lots(words: Words, uses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the lots by their last day: many small purchases share one."""
+    by_day: dict[date | None, list[Mapping[str, Any]]] = {}
+    for use in uses:
+        by_day.setdefault(words.last_day(use["lot__expires_at"]), []).append(use)
+    return [_lots_of_day(words, day, found) for day, found in by_day.items()]
+
+
+def _lots_of_day(
+    words: Words, day: date | None, uses: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    earned = [words.day(use["lot__earned_at"]) for use in uses]
     return {
-        "amount": words.moved(abs(use["points"])),
-        "last_day": words.last_day(use["lot__expires_at"]),
-        "earned_on": words.day(use["lot__earned_at"]),
+        "amount": words.moved(abs(sum(use["points"] for use in uses))),
+        "last_day": day,
+        "earned_from": min(earned),
+        "earned_to": max(earned) if max(earned) != min(earned) else None,
     }
 
 

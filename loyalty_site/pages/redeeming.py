@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
@@ -12,6 +13,7 @@ from loyalty_site.pages import catalog
 from loyalty_site.pages.words import Words
 from rewards import wording
 from rewards.queries.catalog import names_tiers, tier_names
+from rewards.queries.standing import Lot
 from rewards.services.quotes import Quote
 
 
@@ -25,10 +27,7 @@ def question(words: Words, quote: Quote) -> dict[str, Any]:
             "price": words.points(decision.points),
             "balance_before": words.points(decision.standing.available),
             "balance_after": words.points(quote.balance_after),
-            "lots": [
-                {"amount": words.points(lot.points), "last_day": words.last_day(lot.expires_at)}
-                for lot in quote.lots
-            ],
+            "lots": _lots(words, quote.lots),
             "eligible": decision.is_eligible,
             "reasons": [
                 {**told, "remedy": remedy(told["code"])}
@@ -41,6 +40,15 @@ def question(words: Words, quote: Quote) -> dict[str, Any]:
             ),
         },
     }
+
+
+def _lots(words: Words, lots: Iterable[Lot]) -> list[dict[str, Any]]:
+    # Lots are many where purchases are small; what matters to their owner is the last day.
+    by_day: dict[date | None, int] = {}
+    for lot in lots:
+        day = words.last_day(lot.expires_at)
+        by_day[day] = by_day.get(day, 0) + lot.points
+    return [{"amount": words.points(number), "last_day": day} for day, number in by_day.items()]
 
 
 # The remedies of the problem documents speak to those who write clients.

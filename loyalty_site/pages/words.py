@@ -17,7 +17,6 @@ from django.utils.translation import get_language, npgettext
 
 from loyalty_site.lib import calendars
 from loyalty_site.lib.languages import pick, preferred
-from loyalty_site.lib.money import minor_digits
 from members.models import Member, Program
 
 MINUS: Final = "\N{MINUS SIGN}"
@@ -58,21 +57,8 @@ class Words:
         return str(format_decimal(value, locale=self._babel))
 
     def money(self, value: Decimal) -> str:
-        """Return money of the program; whole amounts go without their empty decimals."""
-        digits = minor_digits(self.money_code)
-        is_whole = value == value.to_integral_value()
-        pattern = None
-        if digits and is_whole:
-            pattern = self._babel.currency_formats["standard"].pattern.replace(".00", "")
-        return str(
-            format_currency(
-                value,
-                self.money_code,
-                pattern,
-                locale=self._babel,
-                currency_digits=pattern is None,
-            )
-        )
+        """Return money of the program."""
+        return str(format_currency(value, self.money_code, locale=self._babel))
 
     def points(self, number: int) -> Amount:
         """Return points that buy rewards."""
