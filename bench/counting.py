@@ -14,7 +14,7 @@ WARM = 3
 
 def statements() -> Row:
     """Return how many statements a warm purchase sends between BEGIN and COMMIT."""
-    from campaigns.api.bodies import parse_purchase
+    from campaigns.bodies import parse_purchase
     from django.db import connection
     from django.utils import timezone
 
