@@ -6,27 +6,33 @@ API itself reads the clock, so that a till's purchases are dated around the pres
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from itertools import count
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
+from allauth.idp.oidc.models import Client as ApiClient
+from allauth.idp.oidc.models import Token
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from campaigns.bodies import parse_purchase, parse_return
+from campaigns.bodies import parse_claim, parse_purchase, parse_return
 from campaigns.programfile import parse
 from campaigns.queries import rulebook
-from campaigns.services import intake, program, returns
+from campaigns.services import claims, intake, program, returns
 from campaigns.services.intake import RowOutcome
-from campaigns.services.keys import Outcome
-from members.models import LedgerAccount, Member, TierMembership
-from members.services import reconciliation
+from campaigns.services.keys import Key, Outcome
+from members.models import LedgerAccount, Member, PointCurrency, TierMembership
+from members.services import ledger, reconciliation
 from members.services.enrolment import enrol
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -170,9 +176,7 @@ def buy(body: Mapping[str, Any], *, moment: datetime, **how: Any) -> dict[str, A
 def bring_back(body: Mapping[str, Any], *, moment: datetime, **how: Any) -> dict[str, Any]:
     """Post a return at a moment and return its answer as it goes over the wire."""
     raw = orjson.dumps(body)
-    return wired(
-        returns.process_return(body=parse_return(raw), actor="test", moment=moment, **how)
-    )
+    return wired(returns.process_return(body=parse_return(raw), actor="test", moment=moment, **how))
 
 
 def send(bodies: Sequence[Mapping[str, Any]], *, moment: datetime) -> list[RowOutcome]:
@@ -197,9 +201,7 @@ class Till:
         self.browser = Client()
         self.bearer = f"Bearer {make_token(*(scopes or ('purchases:write', 'events:write')))}"
 
-    def post(
-        self, path: str, body: Any, *, key: str | None = None, headers: Any = None
-    ) -> Any:
+    def post(self, path: str, body: Any, *, key: str | None = None, headers: Any = None) -> Any:
         """Post a body under a key of its own, unless one is told; an empty one is left out."""
         sent = {"Authorization": self.bearer, **(headers or {})}
         if key != "":
@@ -217,22 +219,54 @@ class Till:
 
 
 def make_token(*scopes: str) -> str:
-    """Return a token of a new client with the scopes, got as every till gets one."""
-    name = f"Till {next(_numbers)}"
-    made = json.loads(_printed("create_client", name, "--json", "--scope", *scopes))
-    form = {"grant_type": "client_credentials", **made}
-    response = Client().post("/identity/o/api/token", form)
-    assert response.status_code == 200, response.content
-    token: str = response.json()["access_token"]
+    """Return a token of a new client with the scopes, written down as the provider does it."""
+    client = ApiClient(name="Till", grant_types="client_credentials", secret="!")
+    client.set_scopes(list(scopes))
+    client.save()
+    token = secrets.token_urlsafe(24)
+    row = Token(
+        client=client,
+        type=Token.Type.ACCESS_TOKEN,
+        hash=hashlib.sha256(token.encode()).hexdigest(),
+        expires_at=timezone.now() + DAY,
+    )
+    row.set_scopes(list(scopes))
+    row.save()
     return token
 
 
-def _printed(*command: str) -> str:
-    from io import StringIO
-
+def fetched_token(browser: Client, *scopes: str) -> str:
+    """Return a token of a new client, got as a till gets it."""
     out = StringIO()
-    call_command(*command, stdout=out)
-    return out.getvalue()
+    call_command("create_client", "Till", "--json", "--scope", *scopes, stdout=out)
+    form = {"grant_type": "client_credentials", **json.loads(out.getvalue())}
+    token: str = browser.post("/identity/o/api/token", form).json()["access_token"]
+    return token
+
+
+def spend(member: Member, points: int, *, moment: datetime) -> int:
+    """Redeem points at a moment; return the transaction."""
+    ledger.settle_due(member_ids=[member.pk], moment=moment, recorded_at=moment, actor="test")
+    wanted = ledger.Debit(
+        member_id=member.pk,
+        currency_id=PointCurrency.objects.get(code="points").pk,
+        points=points,
+        type="redeem",
+        external_ref=str(uuid4()),
+        actor="test",
+    )
+    return ledger.debit(wanted=wanted, occurred_at=moment, recorded_at=moment)
+
+
+def claim(purchase_id: str, card: str, *, moment: datetime) -> dict[str, Any]:
+    """Claim a purchase at a moment and return its answer."""
+    body = parse_claim(orjson.dumps({"member": {"identifier": card}}))
+    key = Key("test", str(uuid4()), b"f" * 32)
+    return wired(
+        claims.process_claim(
+            public_id=UUID(purchase_id), body=body, actor="test", moment=moment, key=key
+        )
+    )
 
 
 # What is there -------------------------------------------------------------------------------
@@ -255,6 +289,24 @@ def differences() -> list[str]:
     return [each.name for each in reconciliation.verify().findings if each.differences]
 
 
-def numbers(first: int = 1) -> Iterator[int]:
-    """Return numbers that a test names things by."""
-    return count(first)
+def negative_balances() -> list[tuple[Any, ...]]:
+    """Return every account that was beyond its bounds at some instant of its past.
+
+    Summed by ``occurred_at``, a member's points never fall below zero, and a debt never
+    rises above it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT * FROM (
+              SELECT a.member_id, a.kind, t.occurred_at, sum(sum(e.points)) OVER (
+                PARTITION BY a.id ORDER BY t.occurred_at) AS points
+              FROM members_ledgerentry e
+              JOIN members_ledgertransaction t ON t.id = e.transaction_id
+              JOIN members_ledgeraccount a ON a.id = e.account_id AND a.keeps_balance
+              WHERE a.currency_kind = 'redeemable'
+              GROUP BY a.id, a.member_id, a.kind, t.occurred_at) s
+            WHERE CASE WHEN kind = 'debt' THEN points > 0 ELSE points < 0 END
+            """
+        )
+        return cursor.fetchall()
