@@ -12,7 +12,9 @@ from members.tests.attacks import (
     earn,
     empty_hold,
     enter,
+    expire,
     head,
+    hold,
     in_one_statement,
     in_snapshot,
     lapse,
@@ -258,10 +260,7 @@ ATTACKS: dict[str, Attack] = {
     "a new lot out of a debit": refresh_lot,
     "points used before they were earned": lambda x, s: spend(x, s, 5, 5, occurred_at=NOON - DAY),
     "points used after their end": lambda x, s: spend(x, s, 5, 5, occurred_at=NOON + 301 * DAY),
-    "points expired before their end": lambda x, s: [
-        header := head(x, s, "expire"),
-        use(x, header, s.lot, 5, "expire"),
-    ],
+    "points expired before their end": lambda x, s: expire(x, s, 5, NOON),
     # The functions
     "a redemption of more than there is": run(
         "SELECT ledger_debit(%s, %s, 10000, 'redeem', 'attack', 'd2', 'x', now(), now())",
@@ -314,16 +313,8 @@ HONEST: dict[str, Attack] = {
     "a debit": lambda x, s: spend(x, s, 5, 5),
     "a reversal": lambda x, s: claw(x, s, 10),
     "the end of a hold": lambda x, s: release(x, s, 10, s.held),
-    "an expiry": lambda x, s: [
-        header := head(x, s, "expire", occurred_at=NOON + 300 * DAY),
-        use(x, header, s.lot, 75, "expire"),
-        enter(x, s, header, (s.holder.available, -75), (s.books.expired, 75)),
-    ],
-    "a hold": lambda x, s: [
-        header := head(x, s, "hold", hold_expires_at=NOON + DAY),
-        use(x, header, s.lot, 5, "hold"),
-        enter(x, s, header, (s.holder.available, -5), (s.holder.held, 5)),
-    ],
+    "an expiry": lambda x, s: expire(x, s, 75, NOON + 300 * DAY),
+    "a hold": lambda x, s: hold(x, s, 5),
     "points of the other currency": lambda x, s: enter(
         x,
         s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -140,6 +141,20 @@ def claw(x: Connection, s: Scene, points: int, spare: int = 0, **columns: Any) -
             use(x, header, used_lot, used, "clawback")
     enter(x, s, header, (s.holder.available, -points), (s.books.issued, points))
     return header
+
+
+def expire(x: Connection, s: Scene, points: int, at: datetime) -> None:
+    """Write an expiry of the lot."""
+    header = head(x, s, "expire", occurred_at=at)
+    use(x, header, s.lot, points, "expire")
+    enter(x, s, header, (s.holder.available, -points), (s.books.expired, points))
+
+
+def hold(x: Connection, s: Scene, points: int) -> None:
+    """Write a hold."""
+    header = head(x, s, "hold", hold_expires_at=NOON + DAY)
+    use(x, header, s.lot, points, "hold")
+    enter(x, s, header, (s.holder.available, -points), (s.holder.held, points))
 
 
 def release(x: Connection, s: Scene, points: int, hold: int, used: int | None = None) -> int:
