@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty_site.lib.admin import BooksAdmin, TypedModelAdmin, life
 from loyalty_site.lib.languages import pick
-from loyalty_site.lib.localized import LocalizedField, codes
+from loyalty_site.lib.localized import LocalizedField, asked_languages
 from rewards.models import Redemption, Reward, Voucher
 from rewards.services import editing
 
@@ -27,11 +27,19 @@ class RewardForm(_RewardForm):
     """What staff change of a reward by hand."""
 
     name = LocalizedField(max_length=200)
-    description = LocalizedField(max_length=1000, is_long=True, required=False)
+    description = LocalizedField(max_length=1000, required=False)
 
     class Meta:
         model = Reward
         fields = ("name", "description", "stock", "redeemable_from", "redeemable_to")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        spoken = asked_languages(self.instance.name, self.instance.description)
+        self.fields["name"] = LocalizedField(max_length=200, languages=spoken)
+        self.fields["description"] = LocalizedField(
+            max_length=1000, languages=spoken, is_long=True, required=False
+        )
 
     def clean_stock(self) -> int | None:
         """Refuse fewer pieces than none."""
@@ -106,8 +114,6 @@ class RewardAdmin(TypedModelAdmin[Reward]):
     def save_model(self, request: HttpRequest, obj: Reward, form: Any, change: bool) -> None:
         """Hand what was changed to the service; pieces redeemed meanwhile are not put back."""
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
-        for name in {"name", "description"} & changes.keys():
-            changes[name] = dict.fromkeys(codes(), "") | changes[name]
         if changes:
             editing.edit_reward(reward_id=obj.pk, changes=changes, moment=timezone.now())
 
