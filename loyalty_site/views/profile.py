@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from allauth.account.decorators import reauthentication_required
+from allauth.account import app_settings
+from allauth.account.internal.flows import reauthentication
+from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.db import transaction
@@ -16,14 +18,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from campaigns.services.erasure import erase_member
 from loyalty_site.lib.problems import Invalid
+from loyalty_site.lib.retries import retrying
 from loyalty_site.pages import account, home
 from loyalty_site.pages.words import Words
 from loyalty_site.views.access import member_page
 from members.forms import ProfileForm
 from members.models import DataExport, Member
 from members.queries.consents import latest_consents
-from members.services import consents, exports, privacy, profile
+from members.services import consents, exports, profile
 
 Answer = HttpResponse | ProfileForm
 
@@ -102,15 +106,19 @@ def _export(request: HttpRequest, member: Member) -> Answer:
     return redirect("profile")
 
 
-# Whoever finds a phone unlocked must not be able to end a membership.
-@reauthentication_required
 def _erase(request: HttpRequest, member: Member) -> Answer:
+    if not _has_just_logged_in(request):
+        # Whoever finds a phone unlocked must not be able to end a membership.
+        if reauthentication.get_reauthentication_flows(request.user):
+            raise ReauthenticationRequired
+        messages.error(request, _("Please log out and in again first, and come back at once."))
+        return redirect("profile")
+    confirm, moment = request.POST.get("confirm", ""), timezone.now()
     try:
-        privacy.erase(
-            member=member,
-            confirm=request.POST.get("confirm", ""),
-            actor=f"member:{member.pk}",
-            moment=timezone.now(),
+        retrying(
+            lambda: erase_member(
+                member=member, confirm=confirm, actor=f"member:{member.pk}", moment=moment
+            )
         )
     except Invalid:
         messages.error(request, _("That was not your member number. Nothing was erased."))
@@ -118,6 +126,12 @@ def _erase(request: HttpRequest, member: Member) -> Answer:
     logout(request)
     messages.success(request, _("Your account is erased. Goodbye, and thank you."))
     return redirect("how_it_works")
+
+
+def _has_just_logged_in(request: HttpRequest) -> bool:
+    records = request.session.get("account_authentication_methods") or []
+    latest = records[-1]["at"] if records else 0
+    return bool(timezone.now().timestamp() - latest < app_settings.REAUTHENTICATION_TIMEOUT)
 
 
 _ACTS: Final[Mapping[str, Callable[[HttpRequest, Member], Answer]]] = {
