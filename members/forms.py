@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
@@ -15,15 +15,19 @@ from django.utils.translation import pgettext_lazy
 from members.models import Member
 from members.services.profile import birth_date_errors
 
+AREAS = frozenset(
+    {
+        *("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia"),
+        *("Europe", "Indian", "Pacific"),
+    }
+)
 Choices = list[tuple[str, Any]]
 
 
 @lru_cache(maxsize=1)
 def timezones() -> tuple[str, ...]:
     """Return the zones of places; offsets and old aliases are left out."""
-    areas = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe")
-    areas += ("Indian", "Pacific")
-    return tuple(sorted(name for name in available_timezones() if name.partition("/")[0] in areas))
+    return tuple(sorted(name for name in available_timezones() if name.partition("/")[0] in AREAS))
 
 
 class ProfileForm(forms.Form):
@@ -52,10 +56,6 @@ class ProfileForm(forms.Form):
     timezone = forms.ChoiceField(
         label=_("Time zone"), required=False, choices=list[tuple[str, str]]
     )
-
-    field_order: ClassVar[list[str]] = [
-        *("first_name", "last_name", "birth_date", "locale", "timezone"),
-    ]
 
     def __init__(self, *args: Any, member: Member, moment: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

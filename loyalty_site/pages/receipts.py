@@ -106,7 +106,7 @@ def _taken_back(words: Words, row: AwardReversal) -> dict[str, Any]:
     }
 
 
-def _uses(posted: LedgerTransaction) -> list[dict[str, Any]]:
+def _uses(posted: LedgerTransaction) -> list[Mapping[str, Any]]:
     rows = (
         LotUse.objects.filter(transaction_id=posted.pk)
         .order_by(F("lot__expires_at").asc(nulls_last=True), "lot_id", "pk")
@@ -201,7 +201,7 @@ def _clawback_notes(words: Words, posted: LedgerTransaction) -> list[str]:
     figures = (found.points.get("by_currency") or {}).get(posted.currency.code) or {}
     notes = []
     if found.purchase is not None:
-        day = words.date(words.day(found.purchase.occurred_at))
+        day = words.day_text(words.day(found.purchase.occurred_at))
         notes.append(
             _("Goods of your purchase of %(day)s came back, and so did their points.")
             % {"day": day}

@@ -77,7 +77,7 @@ class Words:
         """Return the day of the program's calendar."""
         return calendars.local_day(instant, self.zone)
 
-    def date(self, day: date) -> str:
+    def day_text(self, day: date) -> str:
         """Return a day in words, for use within a sentence."""
         return str(format_date(day, "long", locale=self._babel))
 

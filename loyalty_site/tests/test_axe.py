@@ -15,6 +15,9 @@ from members.models import Member, Message
 
 pytestmark = pytest.mark.browser
 
+# Opens a page with a look, and gives what the browser complains of on it.
+Opener = Callable[..., tuple[Page, list[str]]]
+
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 LOOKS = [
@@ -37,7 +40,7 @@ MEMBERS = [
 
 @pytest.fixture
 def member(live_site: str) -> Member:
-    """A member to whom everything has happened that pages can show."""
+    """Enroll a member and let everything happen that pages can show."""
     now = timezone.now()
     yesterday = timezone.localdate() - timedelta(days=1)
     club.open_club(moment=now - timedelta(days=400), last_day=yesterday)
@@ -65,9 +68,7 @@ WHYS = ("earn", "redeem", "clawback")
 
 
 @pytest.fixture
-def open_page(
-    chromium: Browser, axe_source: str
-) -> Iterator[Callable[..., tuple[Page, list[str]]]]:
+def open_page(chromium: Browser, axe_source: str) -> Iterator[Opener]:
     contexts: list[BrowserContext] = []
 
     def opened(**look: Any) -> tuple[Page, list[str]]:
@@ -113,7 +114,7 @@ def violations(page: Page, axe_source: str) -> list[str]:
 def test_no_page_has_a_violation(
     live_site: str,
     member: Member,
-    open_page: Callable[..., tuple[Page, list[str]]],
+    open_page: Opener,
     axe_source: str,
     _case: str,
     viewport: Any,
@@ -127,7 +128,9 @@ def test_no_page_has_a_violation(
         found += violations(page, axe_source)
     log_in(page, live_site)
     for path in [*MEMBERS, *ways_of(member)]:
-        assert page.goto(f"{live_site}{path}").status == 200, path
+        answer = page.goto(f"{live_site}{path}")
+        assert answer is not None
+        assert answer.status == 200, path
         found += violations(page, axe_source)
 
     assert found == []
@@ -137,7 +140,7 @@ def test_no_page_has_a_violation(
 def test_no_sheet_has_a_violation(
     live_site: str,
     member: Member,
-    open_page: Callable[..., tuple[Page, list[str]]],
+    open_page: Opener,
     axe_source: str,
 ) -> None:
     page, complaints = open_page(viewport=PHONE, reduced_motion="reduce")
@@ -159,9 +162,7 @@ def test_no_sheet_has_a_violation(
     assert complaints == []
 
 
-def test_axe_finds_what_is_wrong(
-    open_page: Callable[..., tuple[Page, list[str]]], axe_source: str
-) -> None:
+def test_axe_finds_what_is_wrong(open_page: Opener, axe_source: str) -> None:
     """The control: a page with a nameless picture and a nameless button."""
     page, _ = open_page()
     page.set_content("<html lang=en><title>x</title><main><h1>x</h1><img src=''><button></button>")

@@ -29,7 +29,7 @@ def at_noon() -> Iterator[None]:
 
 @pytest.fixture
 def member() -> Member:
-    """A member with 200 points of December: 150 and the 50 of a big shop."""
+    """Enroll a member with 200 points of December: 150, and the 50 of a big shop."""
     club.open_club()
     member = club.join()
     club.buy(member, "150.00", at=NOW - 200 * DAY)

@@ -30,24 +30,24 @@ def member_page(view: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResp
     Who is not logged in is asked to; who is no member is sent where they belong.
     """
 
-    @never_cache
-    @login_required
     @wraps(view)
-    def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         member = member_of(request)
         if member is None:
             return _elsewhere(request)
         with timezone.override(zone_of(member)):
             return view(request, member, *args, **kwargs)
 
-    return wrapped
+    page: Callable[Concatenate[HttpRequest, P], HttpResponse] = never_cache(login_required(wrapped))
+    return page
 
 
 def member_of(request: HttpRequest) -> Member | None:
     """Return the member who is logged in with the program, read once for each request."""
-    if not hasattr(request, "member"):
-        request.member = _found(request)  # type: ignore[attr-defined]
-    found: Member | None = request.member
+    known = vars(request)
+    if "member" not in known:
+        known["member"] = _found(request)
+    found: Member | None = known["member"]
     return found
 
 
