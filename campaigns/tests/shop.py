@@ -40,7 +40,7 @@ DAY = timedelta(days=1)
 JOINED = NOON - 400 * DAY
 CARD = "6011000001"
 
-BASE_RATE = {
+BASE_RATE: dict[str, Any] = {
     "kind": "earn_rate",
     "currency": "points",
     "points": 1,
@@ -48,13 +48,18 @@ BASE_RATE = {
     "basis": "net",
     "rounding": "floor",
 }
-BASE = {"code": "base", "name": "1 point per euro", "trigger": "purchase", "effects": [BASE_RATE]}
-BASE_STATUS = {
+BASE: dict[str, Any] = {
+    "code": "base",
+    "name": "1 point per euro",
+    "trigger": "purchase",
+    "effects": [BASE_RATE],
+}
+BASE_STATUS: dict[str, Any] = {
     "code": "base-status",
     "trigger": "purchase",
     "effects": [{**BASE_RATE, "currency": "status"}],
 }
-GOLD = {
+GOLD: dict[str, Any] = {
     "code": "gold-x2",
     "trigger": "purchase",
     "when": {"attr": "member.tier", "op": "eq", "value": "gold"},
@@ -309,4 +314,5 @@ def negative_balances() -> list[tuple[Any, ...]]:
             WHERE CASE WHEN kind = 'debt' THEN points > 0 ELSE points < 0 END
             """
         )
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found

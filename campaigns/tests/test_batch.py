@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from campaigns.models import Award, LimitCounter
-from campaigns.services import intake
+from campaigns.services import intake, posting
 from campaigns.tests.shop import (
     BASE,
     BASE_STATUS,
@@ -170,7 +170,7 @@ def test_a_chunk_that_fails_is_repeated_row_by_row(monkeypatch: pytest.MonkeyPat
     apply()
     join()
     bodies = [basket(at=NOON) for _ in range(3)]
-    real = intake.write
+    real = posting.write
 
     def failing(document: Any, *rest: Any, **more: Any) -> None:
         real(document, *rest, **more)
