@@ -60,7 +60,11 @@ class ProfileForm(forms.Form):
     def __init__(self, *args: Any, member: Member, moment: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._moment = moment
-        self._offer("locale", list(settings.LANGUAGES), member.locale)
+        if len(settings.LANGUAGES) > 1:
+            self._offer("locale", list(settings.LANGUAGES), member.locale)
+        else:
+            # A question with one answer is none; what is kept stays.
+            del self.fields["locale"]
         zones = [(name, name.replace("_", " ")) for name in timezones()]
         self._offer("timezone", zones, member.timezone)
 
