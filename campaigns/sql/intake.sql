@@ -8,7 +8,7 @@
 -- Row positions count from 0. A dry run takes no lock and writes nothing.
 CREATE FUNCTION public.intake_open(p_program bigint, p jsonb, p_caller text, p_key text,
     p_fingerprint bytea, p_moment timestamptz, p_dry_run boolean)
-  RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   idempotency jsonb;
   found jsonb;
@@ -71,40 +71,42 @@ BEGIN
 END $$;
 
 -- The facts of members, read after their lock.
-CREATE FUNCTION public.intake_members(p_members bigint[], p jsonb) RETURNS jsonb
-  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(jsonb_object_agg(m.id, jsonb_build_object(
-    'public_id', m.public_id, 'status', m.status, 'enrolled_at', m.enrolled_at,
-    'birth_date', m.birth_date, 'locale', m.locale, 'source_channel', m.source_channel,
-    'accounts', (
-      SELECT jsonb_object_agg(a.currency_id || ':' || a.kind, jsonb_build_array(a.id, a.balance,
-        CASE WHEN a.kind = 'debt' AND a.balance < 0
-          THEN public.ledger_earliest_payment(a.id) END))
-      FROM public.members_ledgeraccount a WHERE a.member_id = m.id),
-    'standings', s.standings,
-    'gains', public.tiers_gains(m.id, (p ->> 'qualifying')::bigint,
-      least((p ->> 'since')::timestamptz,
-        (SELECT min((x ->> 'valid_until')::timestamptz)
-         FROM jsonb_array_elements(s.standings) x WHERE x ->> 'ends_at' IS NULL))
-      - make_interval(months => (p ->> 'months')::int + 1, days => (p ->> 'grace_days')::int)),
-    'segments', CASE WHEN (p ->> 'segments')::boolean THEN (
-      SELECT coalesce(jsonb_agg(g.code), '[]') FROM public.members_segmentmembership sm
-      JOIN public.members_segment g ON g.id = sm.segment_id
-      WHERE sm.member_id = m.id AND NOT g.is_retired) END,
-    'history', CASE WHEN (p ->> 'history')::boolean THEN (
-      SELECT coalesce(jsonb_agg(h.occurred_at), '[]') FROM public.members_purchase h
-      WHERE h.member_id = m.id) END)), '{}')
-  FROM public.members_member m
-  CROSS JOIN LATERAL (SELECT public.tiers_standings(m.id) AS standings) s
-  WHERE m.id = ANY (p_members)
-$$;
+CREATE FUNCTION public.intake_members(p_members bigint[], p jsonb)
+  RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (
+    SELECT coalesce(jsonb_object_agg(m.id, jsonb_build_object(
+      'public_id', m.public_id, 'status', m.status, 'enrolled_at', m.enrolled_at,
+      'birth_date', m.birth_date, 'locale', m.locale, 'source_channel', m.source_channel,
+      'accounts', (
+        SELECT jsonb_object_agg(a.currency_id || ':' || a.kind, jsonb_build_array(a.id, a.balance,
+          CASE WHEN a.kind = 'debt' AND a.balance < 0
+            THEN public.ledger_earliest_payment(a.id) END))
+        FROM public.members_ledgeraccount a WHERE a.member_id = m.id),
+      'standings', s.standings,
+      'gains', public.tiers_gains(m.id, (p ->> 'qualifying')::bigint,
+        least((p ->> 'since')::timestamptz,
+          (SELECT min((x ->> 'valid_until')::timestamptz)
+           FROM jsonb_array_elements(s.standings) x WHERE x ->> 'ends_at' IS NULL))
+        - make_interval(months => (p ->> 'months')::int + 1, days => (p ->> 'grace_days')::int)),
+      'segments', CASE WHEN (p ->> 'segments')::boolean THEN (
+        SELECT coalesce(jsonb_agg(g.code), '[]') FROM public.members_segmentmembership sm
+        JOIN public.members_segment g ON g.id = sm.segment_id
+        WHERE sm.member_id = m.id AND NOT g.is_retired) END,
+      'history', CASE WHEN (p ->> 'history')::boolean THEN (
+        SELECT coalesce(jsonb_agg(h.occurred_at), '[]') FROM public.members_purchase h
+        WHERE h.member_id = m.id) END)), '{}')
+    FROM public.members_member m
+    CROSS JOIN LATERAL (SELECT public.tiers_standings(m.id) AS standings) s
+    WHERE m.id = ANY (p_members));
+END $$;
 
 -- Read counters, locking them unless it is a dry run: those of members, stores and devices
 -- first, those of campaigns last, each in the order of their keys.
 -- p: [{"scope", "code", "per", "subject", "period", "period_start", "currency", "limit"?}]
 -- Returns [[points, uses], ...] in the order asked.
 CREATE FUNCTION public.limits_reserve(p_program bigint, p jsonb, p_dry_run boolean)
-  RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT p_dry_run THEN
     INSERT INTO public.campaigns_limitcounter AS c (program_id, scope, code, per, subject,
@@ -131,8 +133,9 @@ END $$;
 
 -- Add to counters that this transaction has reserved, or release what a return brings back.
 -- campaigns_limitcounter_within refuses what goes above a limit.
-CREATE FUNCTION public.limits_add(p_program bigint, p jsonb) RETURNS void
-  LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION public.limits_add(p_program bigint, p jsonb)
+  RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
   UPDATE public.campaigns_limitcounter c
     SET points = greatest(c.points + k.points, 0), uses = greatest(c.uses + k.uses, 0)
     FROM (SELECT scope, code, per, subject, period, period_start, currency,
@@ -142,8 +145,8 @@ CREATE FUNCTION public.limits_add(p_program bigint, p jsonb) RETURNS void
           GROUP BY 1, 2, 3, 4, 5, 6, 7) k
     WHERE c.code = k.code AND c.subject = k.subject AND c.period_start = k.period_start
       AND c.currency = k.currency AND c.per = k.per AND c.period = k.period
-      AND c.scope = k.scope AND c.program_id = p_program
-$$;
+      AND c.scope = k.scope AND c.program_id = p_program;
+END $$;
 
 -- Post what was decided: purchases with their lines, or a claim of a known purchase, or an
 -- event; the ledger; awards; standings; counters; outbox; the answer to the key.
@@ -151,7 +154,7 @@ $$;
 CREATE FUNCTION public.intake_post(p_program bigint, p_recorded_at timestamptz, p jsonb,
     p_caller text, p_key text, p_fingerprint bytea, p_status int, p_body jsonb,
     p_key_member bigint)
-  RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   purchases bigint[];
   event bigint;

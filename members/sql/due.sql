@@ -4,24 +4,26 @@
 
 -- Whether anything is due for any of the members. Costs three look-ups in partial indexes.
 CREATE FUNCTION public.ledger_is_due(p_members bigint[], p_moment timestamptz)
-  RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT EXISTS (
-    SELECT FROM public.members_ledgeraccount a
-    WHERE a.member_id = ANY (p_members) AND (
-      (a.kind = 'held' AND a.balance > 0 AND EXISTS (
-        SELECT FROM public.members_ledgerhold h
-        WHERE h.account_id = a.id AND h.is_open AND h.expires_at <= p_moment))
-      OR (a.keeps_lots AND a.balance > 0 AND EXISTS (
-        SELECT FROM public.members_pointlot l
-        WHERE l.account_id = a.id AND l.remaining > 0
-          AND (l.expires_at <= p_moment
-               OR (a.kind = 'pending' AND l.available_at <= p_moment))))))
-$$;
+  RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (
+    SELECT EXISTS (
+      SELECT FROM public.members_ledgeraccount a
+      WHERE a.member_id = ANY (p_members) AND (
+        (a.kind = 'held' AND a.balance > 0 AND EXISTS (
+          SELECT FROM public.members_ledgerhold h
+          WHERE h.account_id = a.id AND h.is_open AND h.expires_at <= p_moment))
+        OR (a.keeps_lots AND a.balance > 0 AND EXISTS (
+          SELECT FROM public.members_pointlot l
+          WHERE l.account_id = a.id AND l.remaining > 0
+            AND (l.expires_at <= p_moment
+                 OR (a.kind = 'pending' AND l.available_at <= p_moment)))))));
+END $$;
 
 -- Move the pending lots of one account that became available at one instant.
 CREATE FUNCTION public.ledger_activate(p_account bigint, p_at timestamptz,
     p_recorded_at timestamptz, p_actor text)
-  RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   a record;
   available bigint;
@@ -84,7 +86,7 @@ END $$;
 -- been expired has nothing remaining, so that a repeat finds nothing.
 CREATE FUNCTION public.ledger_expire(p_accounts bigint[], p_moment timestamptz,
     p_recorded_at timestamptz, p_actor text)
-  RETURNS int LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   ids bigint[];
   accounts bigint[];
@@ -143,7 +145,7 @@ END $$;
 -- how many transactions it posted. A repeat finds nothing due and posts nothing.
 CREATE FUNCTION public.ledger_settle_due(p_members bigint[], p_moment timestamptz,
     p_recorded_at timestamptz, p_actor text)
-  RETURNS int LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   r record;
   posted int := 0;

@@ -5,7 +5,7 @@
 -- transaction holds it, {"state": "reused"} when it was used for another request, or
 -- {"state": "replay", "status": ..., "body": ...}.
 CREATE FUNCTION public.idempotency_begin(p_caller text, p_key text, p_fingerprint bytea)
-  RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   r record;
 BEGIN
@@ -26,15 +26,17 @@ END $$;
 -- Keep the answer to the key taken by this transaction.
 CREATE FUNCTION public.idempotency_store(p_caller text, p_key text, p_fingerprint bytea,
     p_status int, p_body jsonb, p_member bigint, p_moment timestamptz)
-  RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO public.members_idempotencyrecord
       (caller, key, fingerprint, status, body, member_id, created_at)
-    VALUES (p_caller, p_key, p_fingerprint, p_status, p_body, p_member, p_moment)
-$$;
+    VALUES (p_caller, p_key, p_fingerprint, p_status, p_body, p_member, p_moment);
+END $$;
 
 -- Wait for the business key of a purchase or return; freed when the transaction ends.
 CREATE FUNCTION public.lock_business_key(p_kind text, p_source text, p_external_id text)
-  RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
-  SELECT pg_advisory_xact_lock(
-    hashtextextended(p_kind || ' ' || p_source || ' ' || p_external_id, 2))
-$$;
+  RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(
+    hashtextextended(p_kind || ' ' || p_source || ' ' || p_external_id, 2));
+END $$;

@@ -2,7 +2,7 @@
 -- "ends_at"}], "insert": [{"member", "tier", "starts_at", "ends_at", "valid_until",
 -- "evidence"}]}. The member must be locked.
 CREATE FUNCTION public.tiers_write(p jsonb, p_recorded_at timestamptz) RETURNS void
-  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE public.members_tiermembership SET superseded_at = p_recorded_at
     WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text(p -> 'supersede'));
@@ -37,25 +37,29 @@ CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE
 -- What qualified a member since an instant: [[occurred_at, points], ...] in no order. Points
 -- that a return took back count at the instant of their purchase.
 CREATE FUNCTION public.tiers_gains(p_member bigint, p_currency bigint, p_since timestamptz)
-  RETURNS jsonb LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(jsonb_agg(jsonb_build_array(g.at, g.points)), '[]')
-  FROM (
-    SELECT coalesce(o.occurred_at, t.occurred_at) AS at, sum(e.points)::bigint AS points
-    FROM public.members_ledgertransaction t
-    JOIN public.members_ledgerentry e ON e.transaction_id = t.id
-    JOIN public.members_ledgeraccount a ON a.id = e.account_id AND a.member_id = p_member
-    LEFT JOIN public.members_ledgertransaction o ON o.id = t.reverses_id
-    WHERE t.member_id = p_member AND t.currency_id = p_currency AND t.occurred_at > p_since
-      AND coalesce(o.occurred_at, t.occurred_at) > p_since
-    GROUP BY 1 HAVING sum(e.points) <> 0) g
-$$;
+  RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (
+    SELECT coalesce(jsonb_agg(jsonb_build_array(g.at, g.points)), '[]')
+    FROM (
+      SELECT coalesce(o.occurred_at, t.occurred_at) AS at, sum(e.points)::bigint AS points
+      FROM public.members_ledgertransaction t
+      JOIN public.members_ledgerentry e ON e.transaction_id = t.id
+      JOIN public.members_ledgeraccount a ON a.id = e.account_id AND a.member_id = p_member
+      LEFT JOIN public.members_ledgertransaction o ON o.id = t.reverses_id
+      WHERE t.member_id = p_member AND t.currency_id = p_currency AND t.occurred_at > p_since
+        AND coalesce(o.occurred_at, t.occurred_at) > p_since
+      GROUP BY 1 HAVING sum(e.points) <> 0) g);
+END $$;
 
 -- A member's standings that count, oldest first.
-CREATE FUNCTION public.tiers_standings(p_member bigint) RETURNS jsonb LANGUAGE sql STABLE
-  SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(jsonb_agg(jsonb_build_object('id', m.id, 'tier', m.tier_id,
-      'starts_at', m.starts_at, 'ends_at', m.ends_at, 'valid_until', m.valid_until,
-      'evidence', m.evidence) ORDER BY m.starts_at, m.id), '[]')
-  FROM public.members_tiermembership m
-  WHERE m.member_id = p_member AND m.superseded_at IS NULL
-$$;
+CREATE FUNCTION public.tiers_standings(p_member bigint)
+  RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (
+    SELECT coalesce(jsonb_agg(jsonb_build_object('id', m.id, 'tier', m.tier_id,
+        'starts_at', m.starts_at, 'ends_at', m.ends_at, 'valid_until', m.valid_until,
+        'evidence', m.evidence) ORDER BY m.starts_at, m.id), '[]')
+    FROM public.members_tiermembership m
+    WHERE m.member_id = p_member AND m.superseded_at IS NULL);
+END $$;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
@@ -20,6 +19,10 @@ from rewards.tests.factories import (
     make_reward,
     order,
 )
+
+# An id that no row has; the same in every process that collects the tests.
+NOBODY = "00000000-0000-4000-8000-000000000001"
+
 
 KEY = "0123456789abcdef"
 
@@ -138,10 +141,10 @@ def test_a_stored_refusal_is_replayed_even_when_it_would_pass_now(
     ("_case", "change", "status", "code"),
     [
         ("an unknown reward", {"reward": "tea"}, 422, "unknown_reward"),
-        ("an unknown id", {"member": {"id": str(uuid4())}}, 422, "unknown_member"),
+        ("an unknown id", {"member": {"id": NOBODY}}, 422, "unknown_member"),
         ("an unknown card", {"member": {"identifier": "nobody"}}, 422, "unknown_member"),
         ("no member", {"member": None}, 400, "invalid"),
-        ("both names of a member", {"member": {"id": str(uuid4()), "identifier": "x"}}, 400, None),
+        ("both names of a member", {"member": {"id": NOBODY, "identifier": "x"}}, 400, None),
         ("an unknown field", {"note": "x"}, 400, "invalid"),
         ("no piece", {"quantity": 0}, 400, "invalid"),
         ("a broken piece", {"quantity": 1.5}, 400, "invalid"),
@@ -171,7 +174,7 @@ def test_what_is_no_order_is_refused_and_not_stored(
 )
 @pytest.mark.parametrize(
     "path",
-    ["redemptions", f"redemptions/{uuid4()}/capture", "vouchers/use", "redemptions/x/cancel"],
+    ["redemptions", f"redemptions/{NOBODY}/capture", "vouchers/use", "redemptions/x/cancel"],
 )
 def test_a_key_is_asked_for_before_the_body(
     till: Till, _case: str, key: str | None, code: str, path: str
@@ -235,7 +238,7 @@ def test_a_hold_is_captured_and_cancelled_over_the_api(till: Till, member: Membe
 
 
 @pytest.mark.parametrize("path", ["", "/capture", "/cancel"])
-@pytest.mark.parametrize("redemption_id", ["x", str(uuid4())])
+@pytest.mark.parametrize("redemption_id", ["x", NOBODY])
 def test_an_unknown_redemption_is_not_found(till: Till, path: str, redemption_id: str) -> None:
     send = till.post if path else till.get
 
