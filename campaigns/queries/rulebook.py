@@ -6,7 +6,7 @@ reports the version, so that nothing stale ever judges one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from campaigns.earning.rules import CompiledRule, compile_definition
+from campaigns.earning.rules import CompiledRule, Fact, compile_definition, trigger_of
 from campaigns.models import Publication, RuleVersion
 from loyalty_site.lib import money
 from members.lots import ExpiryPolicy
@@ -44,13 +44,17 @@ class Currency:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The rules of one publication, the limited ones among them, and their versions' rows."""
+    """The rules of one publication by their trigger, in order, and their versions' rows."""
 
     number: int
     effective_from: datetime | None
     rules: tuple[CompiledRule, ...]
-    limited: tuple[CompiledRule, ...]
+    by_trigger: Mapping[str, tuple[CompiledRule, ...]]
     version_ids: Mapping[tuple[str, int], int]
+
+    def rules_for(self, fact: Fact) -> tuple[CompiledRule, ...]:
+        """Return the rules that answer to this kind of fact."""
+        return self.by_trigger.get(trigger_of(fact), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +205,16 @@ def _published(each: Publication, versions: Mapping[int, RuleVersion], locale: s
         number=each.number,
         effective_from=each.effective_from,
         rules=rules,
-        limited=tuple(rule for rule in rules if _is_limited(rule)),
+        by_trigger=_by_trigger(rules),
         version_ids={(row.rule.code, row.version): row.pk for row in rows},
     )
 
 
-def _is_limited(rule: CompiledRule) -> bool:
-    has_budget = rule.campaign is not None and rule.campaign.budget_points is not None
-    return has_budget or bool(rule.limits)
+def _by_trigger(rules: Iterable[CompiledRule]) -> dict[str, tuple[CompiledRule, ...]]:
+    grouped: dict[str, list[CompiledRule]] = {}
+    for rule in rules:
+        grouped.setdefault(rule.trigger, []).append(rule)
+    return {trigger: tuple(listed) for trigger, listed in grouped.items()}
 
 
 def _text(definition: Mapping[str, Any]) -> bytes:

@@ -252,14 +252,20 @@ def keys_of(
     published = book.rules_at(fact.occurred_at)
     if published is None:
         return []
-    limited = [rule for rule in published.limited if rule.is_live(fact)]
+    rules = published.rules_for(fact)
+    limited = [rule for rule in rules if _is_limited(rule) and rule.is_live(fact)]
     if limited and asked_only:
         # The base of a multiplier comes of all rules; else the limited ones can be asked alone.
-        asked = published.rules if any(map(_multiplies, limited)) else limited
+        asked = rules if any(map(_multiplies, limited)) else limited
         evaluation = evaluate(asked, fact, state.facts_at(fact.occurred_at), {})
         giving = {award.rule_code for award in evaluation.awards}
         limited = [rule for rule in limited if rule.code in giving]
     return limit_keys(limited, fact, state.public_id) if limited else []
+
+
+def _is_limited(rule: CompiledRule) -> bool:
+    has_budget = rule.campaign is not None and rule.campaign.budget_points is not None
+    return has_budget or bool(rule.limits)
 
 
 def _multiplies(rule: CompiledRule) -> bool:
@@ -287,13 +293,17 @@ def judge(
     published = book.rules_at(at)
     evaluation = NOTHING
     if published is not None:
-        evaluation = evaluate(published.rules, fact, state.facts_at(at), counters.used)
+        evaluation = evaluate(published.rules_for(fact), fact, state.facts_at(at), counters.used)
         for award in evaluation.awards:
             if any(use.key not in counters.used for use in award.limit_uses):
                 raise Unreserved
+    totals = {award.currency: evaluation.points(award.currency) for award in evaluation.awards}
+    # Refused before anything of the member's state is moved: a batch goes on with it.
+    if any(points > POINTS_MAX for points in totals.values()):
+        raise TooManyPoints
     granted = {
-        code: _grant(book, state, book.currencies[code], evaluation.points(code), at, recorded_at)
-        for code in dict.fromkeys(award.currency for award in evaluation.awards)
+        code: _grant(book, state, book.currencies[code], points, at, recorded_at)
+        for code, points in totals.items()
     }
     counters.add(evaluation.awards)
     _advance(book, state, granted, at, recorded_at)
@@ -322,8 +332,6 @@ def _grant(
     at: datetime,
     recorded_at: datetime,
 ) -> Granted:
-    if points > POINTS_MAX:
-        raise TooManyPoints
     if not currency.is_redeemable:
         return Granted(currency, points, at, None)
     available_at = at
