@@ -14,12 +14,13 @@ WARM = 3
 
 def statements() -> Row:
     """Return how many statements a warm purchase sends between BEGIN and COMMIT."""
-    from campaigns.bodies import parse_purchase
     from django.db import connection
     from django.utils import timezone
 
     from bench.run import Row
-    from campaigns.services.intake import Key, process_purchase
+    from campaigns.bodies import parse_purchase
+    from campaigns.services.intake import process_purchase
+    from campaigns.services.keys import Key
 
     seen: list[str] = []
 

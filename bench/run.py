@@ -99,7 +99,6 @@ def _run(var: Path, rounds: int) -> None:
 
 def _members_with_lots(moment: datetime) -> tuple[str, str]:
     from campaigns.bodies import parse_purchase
-
     from campaigns.services.intake import process_batch
     from members.models import Identifier
 

@@ -51,9 +51,7 @@ PROGRAM = record(
             currencies=array(TEXT),
             sentence=TEXT,
             campaign=nullable(
-                record(
-                    code=TEXT, name=TEXT, starts_at=nullable(INSTANT), ends_at=nullable(INSTANT)
-                )
+                record(code=TEXT, name=TEXT, starts_at=nullable(INSTANT), ends_at=nullable(INSTANT))
             ),
         )
     ),

@@ -16,7 +16,7 @@ from members.tests.people import DAY, NOON, debit, earn, make_member, make_progr
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("members.tests.urls")]
 
-ANA = {
+ANA: dict[str, Any] = {
     "identifiers": [
         {"kind": "email", "value": " Ana@Example.com"},
         {"kind": "card", "value": "6011000001"},

@@ -27,8 +27,8 @@ def read(
     return statement_rows(
         member_id=member.pk,
         currency_id=PointCurrency.objects.get(code=code).pk,
-        after=after and after.key,
-        before=before and before.key,
+        after=None if after is None else after.key,
+        before=None if before is None else before.key,
         limit=limit,
     )
 

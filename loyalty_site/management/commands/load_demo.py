@@ -53,7 +53,7 @@ class Command(BaseCommand):
             raise CommandError(refusal.detail) from None
 
     def _load(self, text: str, zone: ZoneInfo, households: int | None, *, marker: str) -> None:
-        from demo import journey, loading, program_window  # noqa: PLC0415
+        from demo import journey, loading, program_window
 
         is_loaded = JobRun.objects.filter(name=marker, finished_at__isnull=False).exists()
         if households == 0 or is_loaded:
