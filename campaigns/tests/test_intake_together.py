@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -283,3 +286,36 @@ def test_a_warm_purchase_takes_at_most_three_statements(
         if "SAVEPOINT" not in each["sql"]
     ]
     assert found == statements
+
+
+# Killed between commit and answer ------------------------------------------------------------
+
+
+def test_a_server_killed_before_it_answers_has_posted_once_or_not_at_all(
+    granian_site: Any,
+) -> None:
+    apply()
+    member = join()
+    wire = Wire(granian_site.url)
+    for delay in (0.0, 0.02, 0.06):
+        body, key = basket(), str(uuid4())
+        asked = threading.Thread(target=_ask_in_vain, args=(wire, body, key))
+        asked.start()
+        time.sleep(delay)
+        granian_site.kill()
+        asked.join(60)
+        granian_site.start()
+        wire.url = granian_site.url
+
+        status, _, answer = wire.post("purchases", body, key)
+
+        assert status == 201
+        assert wire.post("purchases", body, str(uuid4()))[2] == answer
+    assert Purchase.objects.count() == 3
+    assert balances(member) == {"available": 30}
+    assert differences() == []
+
+
+def _ask_in_vain(wire: Wire, body: Any, key: str) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        wire.post("purchases", body, key)
