@@ -11,7 +11,8 @@ asks itself, by a hash of its number and the month, whether it redeems:
 * one in eight waits for what is scarce: the dearest reward of limited stock, when it can.
 
 Five minutes pass between the purchase and the redemption, since the points of that purchase
-may be part of it; of every twenty redemptions one is called off two minutes later.
+may be part of it; of every twenty redemptions one is called off two minutes later. Purchases are
+recorded in nightly batches, so the loader counts the five minutes from that night's.
 """
 
 from __future__ import annotations

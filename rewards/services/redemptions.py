@@ -339,7 +339,8 @@ def _tell(
         member_id=redemption.member_id,
         payload={
             "redemption": str(redemption.public_id),
-            "reward": redemption.reward.code,
+            "reward": redemption.reward.name or redemption.reward.code,
+            "reward_code": redemption.reward.code,
             "points": redemption.points,
             "quantity": redemption.quantity,
         },

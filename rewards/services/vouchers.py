@@ -69,7 +69,11 @@ def use(
         program_id=program.pk,
         kind="voucher_used",
         member_id=redemption.member_id,
-        payload={"redemption": str(redemption.public_id), "reward": redemption.reward.code},
+        payload={
+            "redemption": str(redemption.public_id),
+            "reward": redemption.reward.name or redemption.reward.code,
+            "reward_code": redemption.reward.code,
+        },
         moment=moment,
     )
     return voucher

@@ -78,7 +78,8 @@ def test_redeeming_moves_the_points_and_issues_a_voucher(member: Member) -> None
     told = OutboxEvent.objects.get(kind="redemption_made")
     assert told.payload == {
         "redemption": str(made.public_id),
-        "reward": "coffee",
+        "reward": made.reward.name,
+        "reward_code": "coffee",
         "points": 300,
         "quantity": 2,
     }
