@@ -1,4 +1,4 @@
-"""Any split and order of returns that bring everything back nets to zero, less what was forgiven."""
+"""Any split and order of returns of everything nets to zero, less what was forgiven."""
 
 from __future__ import annotations
 
