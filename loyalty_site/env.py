@@ -103,7 +103,7 @@ def database(name: str, default: str | None = None) -> dict[str, Any]:
     if threshold:
         options["prepare_threshold"] = None if threshold == "none" else int(threshold)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "loyalty_site.checked_backend",
         "NAME": unquote(parts.path[1:]),
         "USER": unquote(parts.username),
         "PASSWORD": unquote(parts.password or ""),

@@ -47,8 +47,6 @@ INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    "unfold.contrib.import_export",
-    "unfold.contrib.simple_history",
     "loyalty_site.admin_config.LoyaltyAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -70,8 +68,6 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "django_htmx",
     "csp",
-    "import_export",
-    "simple_history",
 ]
 MIDDLEWARE = [
     "loyalty_site.lib.logging.RequestLogMiddleware",
@@ -87,7 +83,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "simple_history.middleware.HistoryRequestMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
 ROOT_URLCONF = "loyalty_site.urls"

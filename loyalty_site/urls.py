@@ -25,8 +25,8 @@ handler500 = "loyalty_site.views_problems.server_error"
 
 api_patterns = [
     *campaigns_api.urlpatterns,
-    *rewards_api.urlpatterns,
     *members_api.urlpatterns,
+    *rewards_api.urlpatterns,
     path("schema", SchemaView.as_view(), name="schema"),
     path("docs", docs, name="docs"),
 ]
@@ -48,7 +48,11 @@ page_patterns = [
     path("codes/<uuid:public_id>", rewards.redemption, name="redemption"),
 ]
 
+# What is asked for most comes first: every address is compared in this order.
 urlpatterns = [
+    path("api/v1/", include(api_patterns)),
+    re_path(r"^api/(?P<path>.*)$", views_problems.api_not_found),
+    *page_patterns,
     path("healthz", views_health.healthz, name="healthz"),
     path("readyz", views_health.readyz, name="readyz"),
     path("language", set_language, name="set_language"),
@@ -57,7 +61,4 @@ urlpatterns = [
     path("_allauth/", include("allauth.headless.urls")),
     path("", include("allauth.idp.urls")),
     path("problems/<str:code>", views_problems.problem, name="problem"),
-    path("api/v1/", include(api_patterns)),
-    re_path(r"^api/(?P<path>.*)$", views_problems.api_not_found),
-    *page_patterns,
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.backends.postgresql import base
+
+from loyalty_site.checked_backend import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -58,7 +58,7 @@ def test_a_database_url_gives_up_its_escapes_options_and_socket(
     found = env.database("X")
 
     assert found == {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "loyalty_site.checked_backend",
         "NAME": "na me",
         "USER": "us@er",
         "PASSWORD": "p/w",

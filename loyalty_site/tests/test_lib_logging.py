@@ -38,6 +38,7 @@ def test_a_request_is_one_line_with_route_caller_and_duration(
     assert "ana@example.com" not in json.dumps(line)
 
 
+@pytest.mark.django_db
 def test_a_path_that_nobody_answers_is_not_repeated_in_the_log(
     request_lines: pytest.LogCaptureFixture,
 ) -> None:

@@ -13,6 +13,7 @@ def directives(path: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/no-such-page", "/accounts-elsewhere"])
+@pytest.mark.django_db
 def test_members_pages_load_nothing_but_the_sites_own(path: str) -> None:
     assert directives(path) == {
         "default-src": "'none'",
