@@ -27,7 +27,7 @@ def _wrk(site: Site, wrk: str, script: str, path: str, *arguments: str) -> float
     printed = subprocess.run(
         [
             wrk,
-            *("-t2", f"-c{CLIENTS}", f"-d{SECONDS}s", "-s", str(HERE / script)),
+            *("-t2", f"-c{CLIENTS}", f"-d{SECONDS}s", "--timeout", "20s", "-s", str(HERE / script)),
             *(f"{site.address}{path}", "--", *arguments),
         ],
         capture_output=True,
@@ -69,7 +69,7 @@ def pgbench(command: list[str]) -> float:
 
 def batches(site: Site, run: str) -> float:
     """Return purchases a second by batches of 500 rows, two senders at a time."""
-    bodies = [_batch(run, number) for number in range(BATCHES)]
+    bodies = [batch_of(run, number) for number in range(BATCHES)]
 
     def send(body: dict[str, Any]) -> None:
         answer = call(site.address, site.token, "/api/v1/purchases/batch", body)
@@ -83,7 +83,8 @@ def batches(site: Site, run: str) -> float:
     return BATCHES * ROWS / (time.perf_counter() - began)
 
 
-def _batch(run: str, number: int) -> dict[str, Any]:
+def batch_of(run: str, number: int) -> dict[str, Any]:
+    """Return the body of a batch of 500 purchases, all new, of as many members."""
     moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     lines = [
         {"line_id": "1", "sku": "MLK", "category": "dairy", "quantity": "2", "unit_price": "1.10"},

@@ -85,6 +85,7 @@ def _run(var: Path, rounds: int) -> None:
     say("Preparing a database of its own: 2,000 members, the demo's program")
     site.prepare(moment)
     few, many = _members_with_lots(moment)
+    _grow(moment)
     settings.EMBEDDED_POSTGRES.sql("VACUUM ANALYZE", database="loyalty")
     tools = {name: site.program_of(name) for name in ("wrk", "pgbench")}
     running = site.start(var)
@@ -95,6 +96,15 @@ def _run(var: Path, rounds: int) -> None:
     finally:
         running.stop()
     _print(rows, rounds)
+
+
+def _grow(moment: datetime) -> None:
+    """Give every member a purchase: plans made on empty tables say nothing."""
+    from campaigns.bodies import parse_purchase
+    from campaigns.services.intake import process_batch
+
+    rows = [row for number in range(4) for row in loads.batch_of("grow", number)["purchases"]]
+    process_batch(bodies=[parse_purchase(row) for row in rows], actor="bench", moment=moment)
 
 
 def _members_with_lots(moment: datetime) -> tuple[str, str]:

@@ -53,6 +53,8 @@ jit = off
 # The database is small and its disk is no spinning one: look-ups by index, also while young
 # tables still fit on a few pages, so that no plan has to be made anew when they grow.
 random_page_cost = 1.1
+# Statistics follow soon when empty tables fill: plans made for nothing stay bad until then.
+autovacuum_naptime = 10s
 """
 
 # A request that waits for long holds locks that others wait for, so the site's statements
