@@ -50,40 +50,8 @@ LEFT JOIN LATERAL (
   ORDER BY c.is_retired, c.position, c.id LIMIT 1) c ON true
 """
 
-# Whether something is due is answered on the way: by the soonest end of a lot, and by two
-# look-ups that are made only where points are pending or held.
-_NOW = f"""
-SELECT m.id, m.public_id, c.id, c.code, c.value, p.currency,
-  a.available, a.pending, a.held, a.owed, l.points, l.ends,
-  coalesce((
-    SELECT sum(e.points) FROM members_ledgertransaction t
-    JOIN members_ledgerentry e ON e.transaction_id = t.id AND e.account_id = ANY (a.ids)
-    WHERE t.member_id = m.id AND t.currency_id = c.id AND t.type = 'earn'), 0)::bigint,
-  coalesce(l.ends[1] <= %(moment)s::timestamptz, false)
-  OR CASE WHEN a.pending > 0 THEN EXISTS (
-    SELECT FROM members_pointlot d WHERE d.account_id = a.pending_id AND d.remaining > 0
-      AND d.available_at <= %(moment)s::timestamptz) ELSE false END
-  OR CASE WHEN a.held > 0 THEN EXISTS (
-    SELECT FROM members_ledgerhold h WHERE h.account_id = a.held_id AND h.is_open
-      AND h.expires_at <= %(moment)s::timestamptz) ELSE false END
-{_CURRENCY}
-LEFT JOIN LATERAL (
-  SELECT array_agg(x.id) AS ids,
-    max(x.id) FILTER (WHERE x.kind = 'available') AS available_id,
-    max(x.id) FILTER (WHERE x.kind = 'pending') AS pending_id,
-    max(x.id) FILTER (WHERE x.kind = 'held') AS held_id,
-    coalesce(max(x.balance) FILTER (WHERE x.kind = 'available'), 0) AS available,
-    coalesce(max(x.balance) FILTER (WHERE x.kind = 'pending'), 0) AS pending,
-    coalesce(max(x.balance) FILTER (WHERE x.kind = 'held'), 0) AS held,
-    -coalesce(max(x.balance) FILTER (WHERE x.kind = 'debt'), 0) AS owed
-  FROM members_ledgeraccount x WHERE x.member_id = m.id AND x.currency_id = c.id) a ON true
-LEFT JOIN LATERAL (
-  SELECT array_agg(o.points) AS points, array_agg(o.expires_at) AS ends
-  FROM (SELECT sum(x.remaining)::bigint AS points, x.expires_at FROM members_pointlot x
-        WHERE x.account_id = a.available_id AND x.remaining > 0 AND x.expires_at IS NOT NULL
-        GROUP BY x.expires_at ORDER BY x.expires_at) o) l ON true
-WHERE m.public_id = %(member)s::uuid
-"""
+# The plan of this is kept in the database; see members/sql/balances.sql.
+_NOW = "SELECT * FROM balance_now(%(member)s::uuid, %(code)s::text, %(moment)s::timestamptz)"
 
 # Rows of (kind, points, at, expires_at, lot, hold, grace_end).
 _POSITION_NOW = """
