@@ -16,6 +16,7 @@ import stat
 import subprocess
 import tempfile
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -48,7 +49,7 @@ def home_of(folder: Path) -> Path:
     return Path("/var/lib") / f"loyalty-{key}"
 
 
-class EmbeddedServer:
+class EmbeddedServer(ABC):
     """One child server that many processes share.
 
     Subclasses give ``_is_alive``, ``_start`` and ``_stop``, which are called under the
@@ -138,17 +139,21 @@ class EmbeddedServer:
                 self._stop()
         return True
 
+    @abstractmethod
     def _prepare(self) -> None:
         """Make what the server needs before anyone asks whether it runs."""
 
+    @abstractmethod
     def _is_alive(self) -> bool:
-        raise NotImplementedError
+        """Return whether the server answers."""
 
+    @abstractmethod
     def _start(self) -> None:
-        raise NotImplementedError
+        """Start it and wait until it answers."""
 
+    @abstractmethod
     def _stop(self) -> None:
-        raise NotImplementedError
+        """Stop it."""
 
     @contextlib.contextmanager
     def _mutex(self) -> Iterator[None]:
