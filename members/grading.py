@@ -202,6 +202,21 @@ def regrade(
     return walk.timeline
 
 
+def held_by(
+    grading: Grading, standings: Sequence[Standing], gains: Sequence[Gain], moment: datetime
+) -> list[Standing]:
+    """Return the standings begun by ``moment``, what is due by then counted; never empty.
+
+    ``standings`` are the unsuperseded ones, oldest first, at least one; ``gains`` as for
+    ``regrade`` from the latest of them.
+    """
+    *earlier, last = standings
+    timeline = list(standings)
+    if last.valid_until is not None and last.valid_until <= moment:
+        timeline = [*earlier, *regrade(grading, standings, gains, last.starts_at, moment)]
+    return [standing for standing in timeline if standing.starts_at <= moment] or timeline[:1]
+
+
 def progress(
     grading: Grading,
     standing: Standing,

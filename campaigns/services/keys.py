@@ -11,12 +11,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import orjson
-from django.db import connection, transaction
+from django.db import transaction
 
-from loyalty_site.lib.idempotency import IdempotencyKeyReused, RequestInProgress
 from loyalty_site.lib.retries import retrying
 from loyalty_site.lib.wire import dumps
+from members.services import idempotency
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +47,11 @@ def kept_answer(found: Mapping[str, Any]) -> Outcome | None:
     :raises RequestInProgress: another request holds the key.
     :raises IdempotencyKeyReused: the key belongs to another request.
     """
-    if found["state"] == "new":
-        return None
-    if found["state"] == "busy":
-        raise RequestInProgress
-    if found["state"] == "reused":
-        raise IdempotencyKeyReused
-    return Outcome(found["status"], found["body"], replayed=True)
+    return _outcome(idempotency.kept_answer(found))
+
+
+def _outcome(kept: idempotency.Answer | None) -> Outcome | None:
+    return None if kept is None else Outcome(kept.status, kept.body, replayed=True)
 
 
 def begin(key: Key) -> Outcome | None:
@@ -63,12 +60,7 @@ def begin(key: Key) -> Outcome | None:
     :raises RequestInProgress: another request holds the key.
     :raises IdempotencyKeyReused: the key belongs to another request.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT idempotency_begin(%s::text, %s::text, %s::bytea)",
-            [key.caller, key.key, key.fingerprint],
-        )
-        return kept_answer(orjson.loads(cursor.fetchone()[0]))
+    return _outcome(idempotency.begin(caller=key.caller, key=key.key, fingerprint=key.fingerprint))
 
 
 def look_up(key: Key) -> Outcome | None:
@@ -89,12 +81,12 @@ def look_up(key: Key) -> Outcome | None:
 
 def keep(key: Key, answer: Outcome, member_pk: int | None, moment: datetime) -> None:
     """Keep an answer under the key that the open transaction has taken."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT idempotency_store(%s::text, %s::text, %s::bytea, %s::int, %s::jsonb,"
-            " %s::bigint, %s::timestamptz)",
-            [
-                *(key.caller, key.key, key.fingerprint),
-                *(answer.status, answer.text, member_pk, moment),
-            ],
-        )
+    idempotency.store(
+        caller=key.caller,
+        key=key.key,
+        fingerprint=key.fingerprint,
+        status=answer.status,
+        text=answer.text,
+        member_id=member_pk,
+        moment=moment,
+    )

@@ -23,7 +23,7 @@ SECTIONS = ("points", "rules", "campaigns", "segments", "rewards")
 # their meaning.
 FIXED = ("code", "currency", "timezone")
 # Two applications at once would publish twice.
-LOCK_KEY = 712_604_002
+LOCK_KEY = member_side.LOCK_KEY
 
 
 class ProgramHasHistory(DomainError):

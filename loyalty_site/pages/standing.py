@@ -8,10 +8,11 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from loyalty_site.pages.words import Amount, Words
-from members.grading import Gain, Keep, Next, Standing, progress, regrade
+from members.grading import Keep, Next, held_by, progress
 from members.models import Member, Program
 from members.queries.grading import ProgramGrading
 from members.queries.tiers import tier_reading
+from members.services.tiers import read_gains, read_standings
 
 # The look has four metals; a longer ladder shares the highest.
 RANK_MAX: Final = 4
@@ -68,15 +69,11 @@ def tier_of(
     moment: datetime,
 ) -> TierShown | None:
     """Return the tier at the moment with what is due counted; None without tiers."""
-    timeline = [_standing(rules, row) for row in facts["standings"]] if rules else []
-    if rules is None or not timeline:
+    if rules is None or not facts["standings"]:
         return None
-    gains = sorted(Gain(datetime.fromisoformat(at), points) for at, points in facts["gains"])
-    ends_at = timeline[-1].valid_until
-    if ends_at is not None and ends_at <= moment:
-        start = timeline[-1].starts_at
-        timeline = [*timeline[:-1], *regrade(rules.grading, timeline, gains, start, moment)]
-    held = [each for each in timeline if each.starts_at <= moment] or timeline[:1]
+    timeline = [each.standing for each in read_standings(facts["standings"], rules.codes)]
+    gains = read_gains(facts["gains"])
+    held = held_by(rules.grading, timeline, gains, moment)
     found = progress(rules.grading, held[-1], gains, moment)
     rungs = named_rungs(words, program)
     code = held[-1].tier
@@ -114,16 +111,6 @@ def named_rungs(words: Words, program: Program) -> dict[str, dict[str, Any]]:
         }
         for rung in sorted(ladder, key=lambda rung: rung["threshold"])
     }
-
-
-def _standing(rules: ProgramGrading, row: Mapping[str, Any]) -> Standing:
-    ends_at = row["valid_until"]
-    return Standing(
-        rules.codes[row["tier"]],
-        datetime.fromisoformat(row["starts_at"]),
-        datetime.fromisoformat(ends_at) if ends_at else None,
-        row["evidence"],
-    )
 
 
 def _next(words: Words, rungs: Mapping[str, Any], found: Next) -> Goal:

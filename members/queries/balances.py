@@ -161,20 +161,6 @@ def balance_as_of(
     return _balance(whose, net(position, as_of), earned, as_of)
 
 
-def balances_of(*, member: UUID, moment: datetime) -> list[Balance]:
-    """Return what the member holds of every redeemable currency, in the program's order."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT c.code FROM members_pointcurrency c JOIN members_member m"
-            " ON m.program_id = c.program_id WHERE m.public_id = %s::uuid"
-            " AND c.kind = 'redeemable' AND NOT c.is_retired ORDER BY c.position, c.id",
-            [member],
-        )
-        codes = [code for (code,) in cursor.fetchall()]
-    found = [balance_now(member=member, moment=moment, currency=code) for code in codes]
-    return [balance for balance in found if balance is not None]
-
-
 def _require_currency(whose: Sequence[Any], asked: str | None) -> None:
     if whose[2] is None:
         raise UnknownCurrency(f"There is no point currency {asked!r}." if asked else "")

@@ -10,7 +10,7 @@ import orjson
 from django.db import connection
 
 from loyalty_site.lib.calendars import add_months_to_instant
-from members.grading import Gain, Keep, Next, Progress, Standing, progress, regrade
+from members.grading import Gain, Keep, Next, Progress, Standing, held_by, progress
 from members.models import Program, Tier, TierMembership
 from members.queries.grading import ProgramGrading, grading_of
 
@@ -51,13 +51,7 @@ def tier_reading(*, program: Program, member_id: int, moment: datetime) -> TierR
     if rules is None or not timeline:
         return None
     gains = _gains(rules, member_id, timeline, moment)
-    if _is_due(timeline[-1], moment):
-        start = timeline[-1].starts_at
-        timeline = [
-            *timeline[:-1],
-            *regrade(rules.grading, timeline, gains, start, moment),
-        ]
-    held = [standing for standing in timeline if standing.starts_at <= moment] or timeline[:1]
+    held = held_by(rules.grading, timeline, gains, moment)
     return TierReading(
         tier=held[-1].tier,
         since=_since(held),
@@ -92,10 +86,6 @@ def _gains(
         )
         (found,) = cursor.fetchone()
     return sorted(Gain(datetime.fromisoformat(at), points) for at, points in orjson.loads(found))
-
-
-def _is_due(standing: Standing, moment: datetime) -> bool:
-    return standing.valid_until is not None and standing.valid_until <= moment
 
 
 def _since(held: Sequence[Standing]) -> datetime:

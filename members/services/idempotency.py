@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,26 +61,61 @@ def _attempt(
     request_id: str | None,
 ) -> Answer:
     with transaction.atomic():
-        kept = _begin(caller, key, fingerprint)
+        kept = begin(caller=caller, key=key, fingerprint=fingerprint)
         if kept is not None:
             return kept
         status, body, member_id = _outcome(act, request_id)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT idempotency_store(%s::text, %s::text, %s::bytea, %s::int, %s::jsonb,"
-                " %s::bigint, %s::timestamptz)",
-                [caller, key, fingerprint, status, dumps(body).decode(), member_id, moment],
-            )
+        store(
+            caller=caller,
+            key=key,
+            fingerprint=fingerprint,
+            status=status,
+            text=dumps(body).decode(),
+            member_id=member_id,
+            moment=moment,
+        )
     return Answer(status, body, replayed=False)
 
 
-def _begin(caller: str, key: str, fingerprint: bytes) -> Answer | None:
+def begin(*, caller: str, key: str, fingerprint: bytes) -> Answer | None:
+    """Take the key for the open transaction; return the answer kept by an earlier request.
+
+    :raises RequestInProgress: another request holds the key.
+    :raises IdempotencyKeyReused: the key belongs to a request with another fingerprint.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT idempotency_begin(%s::text, %s::text, %s::bytea)", [caller, key, fingerprint]
         )
         row = cursor.fetchone()
-    found = orjson.loads(row[0])
+    return kept_answer(orjson.loads(row[0]))
+
+
+def store(
+    *,
+    caller: str,
+    key: str,
+    fingerprint: bytes,
+    status: int,
+    text: str,
+    member_id: int | None,
+    moment: datetime,
+) -> None:
+    """Keep an answer, its body as JSON ``text``, under the key of the open transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT idempotency_store(%s::text, %s::text, %s::bytea, %s::int, %s::jsonb,"
+            " %s::bigint, %s::timestamptz)",
+            [caller, key, fingerprint, status, text, member_id, moment],
+        )
+
+
+def kept_answer(found: Mapping[str, Any]) -> Answer | None:
+    """Return the answer in what ``idempotency_begin`` found, None for a new key.
+
+    :raises RequestInProgress: another request holds the key.
+    :raises IdempotencyKeyReused: the key belongs to a request with another fingerprint.
+    """
     if found["state"] == "busy":
         raise RequestInProgress
     if found["state"] == "reused":

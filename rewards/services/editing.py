@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 
 from members.models import Program
+from members.services import program as program_service
 from rewards.models import Reward
 
 # That of applying a program file, which writes the same rows and the same document.
-LOCK_KEY = 712_604_002
+LOCK_KEY = program_service.LOCK_KEY
 
 STATED = ("name", "description", "redeemable_from", "redeemable_to")
 
