@@ -12,7 +12,7 @@ CREATE TRIGGER moved_by_reversals BEFORE UPDATE
   ON public.campaigns_award
   WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION public.refuse_change();
 
-CREATE FUNCTION public.awards_born() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION public.awards_born() RETURNS trigger LANGUAGE plpgsql
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF EXISTS (SELECT FROM newrows n WHERE n.taken_back <> 0) THEN
@@ -23,7 +23,7 @@ END $$;
 CREATE TRIGGER born AFTER INSERT ON public.campaigns_award
   REFERENCING NEW TABLE AS newrows EXECUTE FUNCTION public.awards_born();
 
-CREATE FUNCTION public.awards_reversed() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION public.awards_reversed() RETURNS trigger LANGUAGE plpgsql
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   -- campaigns_award_taken_back_within refuses more than was given.

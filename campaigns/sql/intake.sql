@@ -8,7 +8,7 @@
 --     "since": earliest occurred_at, "months": window, "grace_days": of the tiers,
 --     "qualifying": currency, "segments": bool, "history": bool}
 -- Row positions count from 0. A dry run takes no lock and writes nothing.
-CREATE FUNCTION public.intake_open(p_program bigint, p jsonb, p_caller text, p_key text,
+CREATE OR REPLACE FUNCTION public.intake_open(p_program bigint, p jsonb, p_caller text, p_key text,
     p_fingerprint bytea, p_moment timestamptz, p_dry_run boolean)
   RETURNS jsonb LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan AS $$
@@ -74,7 +74,7 @@ BEGIN
 END $$;
 
 -- The facts of members, read after their lock.
-CREATE FUNCTION public.intake_members(p_members bigint[], p jsonb)
+CREATE OR REPLACE FUNCTION public.intake_members(p_members bigint[], p jsonb)
   RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (
@@ -108,7 +108,7 @@ END $$;
 -- first, those of campaigns last, each in the order of their keys.
 -- p: [{"scope", "code", "per", "subject", "period", "period_start", "currency", "limit"?}]
 -- Returns [[points, uses], ...] in the order asked.
-CREATE FUNCTION public.limits_reserve(p_program bigint, p jsonb, p_dry_run boolean)
+CREATE OR REPLACE FUNCTION public.limits_reserve(p_program bigint, p jsonb, p_dry_run boolean)
   RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT p_dry_run THEN
@@ -136,7 +136,7 @@ END $$;
 
 -- Add to counters that this transaction has reserved, or release what a return brings back.
 -- campaigns_limitcounter_within refuses what goes above a limit.
-CREATE FUNCTION public.limits_add(p_program bigint, p jsonb)
+CREATE OR REPLACE FUNCTION public.limits_add(p_program bigint, p jsonb)
   RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE public.campaigns_limitcounter c
@@ -154,7 +154,7 @@ END $$;
 -- Post what was decided: purchases with their lines, or a claim of a known purchase, or an
 -- event; the ledger; awards; standings; counters; outbox; the answer to the key.
 -- "p" of a line or an award is the position of its purchase, "h" that of its ledger header.
-CREATE FUNCTION public.intake_post(p_program bigint, p_recorded_at timestamptz, p jsonb,
+CREATE OR REPLACE FUNCTION public.intake_post(p_program bigint, p_recorded_at timestamptz, p jsonb,
     p_caller text, p_key text, p_fingerprint bytea, p_status int, p_body jsonb,
     p_key_member bigint)
   RETURNS void LANGUAGE plpgsql

@@ -22,6 +22,7 @@ SOURCES = (
     "*/migrations/*.py",
     "*/sql/*.sql",
     "loyalty_site/timetable.py",
+    "loyalty_site/lib/sqlfiles.py",
     "loyalty_site/management/commands/migrate.py",
     "requirements.txt",
 )

@@ -28,6 +28,7 @@ class Migration(migrations.Migration):
     dependencies = [("members", "0002_apiclient")]
 
     operations = [
+        run_sql_file(SQL / "epoch.sql"),
         run_sql_file(SQL / "ledger.sql", undo=UNDO),
         run_sql_file(SQL / "posting.sql"),
         run_sql_file(SQL / "due.sql"),

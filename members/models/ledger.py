@@ -18,7 +18,10 @@ from members.models.program import PointCurrency, Program
 
 
 class LedgerAccount(models.Model):
-    """A member's points of one currency in one state, or a counter-account of the program."""
+    """A member's points of one currency in one state, or a counter-account of the program.
+
+    Beside the kinds that are listed there is one ``partner:CODE`` for each partner.
+    """
 
     class Kind(models.TextChoices):
         """The first four belong to members and keep a balance, the others to the program."""
@@ -31,6 +34,10 @@ class LedgerAccount(models.Model):
         REDEEMED = "redeemed"
         EXPIRED = "expired"
         ADJUSTED = "adjusted"
+        MOVED = "moved"
+        FEES = "fees"
+        DONATED = "donated"
+        SOLD = "sold"
 
     program = models.ForeignKey(Program, models.PROTECT, related_name="+")
     currency = models.ForeignKey(PointCurrency, models.PROTECT, related_name="accounts")
@@ -38,7 +45,7 @@ class LedgerAccount(models.Model):
     member = models.ForeignKey(
         Member, models.PROTECT, null=True, blank=True, related_name="accounts"
     )
-    kind = models.CharField(max_length=16, choices=Kind)
+    kind = models.CharField(max_length=80, choices=Kind)
     keeps_balance = models.BooleanField(
         default=False,
         editable=False,
@@ -137,6 +144,15 @@ class LedgerTransaction(models.Model):
     resolves = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="resolution"
     )
+    counterpart = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_comment="The transaction of another member that the points come from.",
+    )
     hold_expires_at = models.DateTimeField(null=True, blank=True)
     reason_code = models.CharField(max_length=32, blank=True, default="")
 
@@ -145,6 +161,12 @@ class LedgerTransaction(models.Model):
             models.UniqueConstraint(
                 fields=["external_ref", "source", "program", "currency", "type"],
                 name="members_ledgertransaction_business_key",
+            ),
+            # Almost no transaction has one, so that the index is kept small.
+            models.UniqueConstraint(
+                fields=["counterpart"],
+                condition=Q(counterpart__isnull=False),
+                name="members_ledgertransaction_one_arrival",
             ),
         ]
         indexes = [

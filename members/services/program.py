@@ -15,7 +15,16 @@ from members.services.accounts import open_accounts_in
 # Held by whoever rewrites the program's document; two at once would lose one another's changes.
 LOCK_KEY = 712_604_002
 
-PROGRAM_ACCOUNTS = ("issued", "redeemed", "expired", "adjusted")
+PROGRAM_ACCOUNTS = (
+    "issued",
+    "redeemed",
+    "expired",
+    "adjusted",
+    "moved",
+    "fees",
+    "donated",
+    "sold",
+)
 # The floor of a debt without a limit: more than any sensible balance, less than a bigint.
 NO_LIMIT = 10**12
 

@@ -3,7 +3,7 @@
 -- is, and planning it costs more than running it.
 -- Whether something is due is answered on the way: by the soonest end of a lot, and by two
 -- look-ups that are made only where points are pending or held.
-CREATE FUNCTION public.balance_now(p_member uuid, p_code text, p_moment timestamptz)
+CREATE OR REPLACE FUNCTION public.balance_now(p_member uuid, p_code text, p_moment timestamptz)
   RETURNS TABLE (member_id bigint, member_public_id uuid, currency_id bigint, currency_code text,
     worth numeric, money text, available bigint, pending bigint, held bigint, owed bigint,
     points bigint[], ends timestamptz[], earned bigint, is_due boolean)

@@ -3,7 +3,7 @@
 -- same function; they only keep the books tidy.
 
 -- Whether anything is due for any of the members. Costs three look-ups in partial indexes.
-CREATE FUNCTION public.ledger_is_due(p_members bigint[], p_moment timestamptz)
+CREATE OR REPLACE FUNCTION public.ledger_is_due(p_members bigint[], p_moment timestamptz)
   RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (
@@ -21,7 +21,7 @@ BEGIN
 END $$;
 
 -- Move the pending lots of one account that became available at one instant.
-CREATE FUNCTION public.ledger_activate(p_account bigint, p_at timestamptz,
+CREATE OR REPLACE FUNCTION public.ledger_activate(p_account bigint, p_at timestamptz,
     p_recorded_at timestamptz, p_actor text)
   RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -84,7 +84,7 @@ END $$;
 
 -- Expire what is due on accounts, set-based: one transaction per account and instant. What has
 -- been expired has nothing remaining, so that a repeat finds nothing.
-CREATE FUNCTION public.ledger_expire(p_accounts bigint[], p_moment timestamptz,
+CREATE OR REPLACE FUNCTION public.ledger_expire(p_accounts bigint[], p_moment timestamptz,
     p_recorded_at timestamptz, p_actor text)
   RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
@@ -143,7 +143,7 @@ END $$;
 
 -- Post everything that is due for the members at the moment. Locks the members first; returns
 -- how many transactions it posted. A repeat finds nothing due and posts nothing.
-CREATE FUNCTION public.ledger_settle_due(p_members bigint[], p_moment timestamptz,
+CREATE OR REPLACE FUNCTION public.ledger_settle_due(p_members bigint[], p_moment timestamptz,
     p_recorded_at timestamptz, p_actor text)
   RETURNS int LANGUAGE plpgsql AS $$
 DECLARE

@@ -14,7 +14,8 @@ GRANT INSERT (program_id, currency_id, currency_kind, member_id, kind, floor, ba
     keeps_balance, keeps_lots, ceiling, lock_touch), UPDATE (lock_touch, floor)
   ON public.members_ledgeraccount TO {site};
 GRANT INSERT (id, public_id, program_id, currency_id, member_id, type, source, external_ref,
-    actor, occurred_at, recorded_at, reverses_id, resolves_id, hold_expires_at, reason_code)
+    actor, occurred_at, recorded_at, reverses_id, resolves_id, hold_expires_at, reason_code,
+    counterpart_id)
   ON public.members_ledgertransaction TO {site};
 GRANT INSERT ON public.members_ledgerentry TO {site};
 GRANT INSERT (id, transaction_id, account_id, points, remaining, earned_at, available_at,

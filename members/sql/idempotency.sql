@@ -4,7 +4,7 @@
 -- Take a key for this transaction. Returns {"state": "new"}, {"state": "busy"} while another
 -- transaction holds it, {"state": "reused"} when it was used for another request, or
 -- {"state": "replay", "status": ..., "body": ...}.
-CREATE FUNCTION public.idempotency_begin(p_caller text, p_key text, p_fingerprint bytea)
+CREATE OR REPLACE FUNCTION public.idempotency_begin(p_caller text, p_key text, p_fingerprint bytea)
   RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
   r record;
@@ -24,7 +24,7 @@ BEGIN
 END $$;
 
 -- Keep the answer to the key taken by this transaction.
-CREATE FUNCTION public.idempotency_store(p_caller text, p_key text, p_fingerprint bytea,
+CREATE OR REPLACE FUNCTION public.idempotency_store(p_caller text, p_key text, p_fingerprint bytea,
     p_status int, p_body jsonb, p_member bigint, p_moment timestamptz)
   RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -34,7 +34,7 @@ BEGIN
 END $$;
 
 -- Wait for the business key of a purchase or return; freed when the transaction ends.
-CREATE FUNCTION public.lock_business_key(p_kind text, p_source text, p_external_id text)
+CREATE OR REPLACE FUNCTION public.lock_business_key(p_kind text, p_source text, p_external_id text)
   RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(

@@ -4,22 +4,7 @@
 -- no per-row and no deferred PL/pgSQL.
 -- Errors are of SQLSTATE class 23, so that callers see an integrity error.
 
--- 1. Which database transaction wrote a header. A restored cluster counts transaction ids
--- anew, so it starts a new epoch, in which every older header counts as closed. The number
--- lives in a function body: it is inlined as a constant and travels in a dump.
-CREATE FUNCTION public.ledger_epoch() RETURNS int LANGUAGE sql STABLE RETURN 1;
-
-CREATE FUNCTION public.ledger_new_epoch() RETURNS int LANGUAGE plpgsql
-  SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  n int := public.ledger_epoch() + 1;
-BEGIN
-  EXECUTE format('CREATE OR REPLACE FUNCTION public.ledger_epoch() RETURNS int'
-                 ' LANGUAGE sql STABLE RETURN %s', n);
-  RETURN n;
-END $$;
-REVOKE EXECUTE ON FUNCTION public.ledger_new_epoch() FROM PUBLIC;
-
+-- 1. Which database transaction wrote a header: see epoch.sql.
 ALTER TABLE public.members_ledgertransaction
   ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
   ADD COLUMN epoch int NOT NULL DEFAULT public.ledger_epoch(),
@@ -53,7 +38,7 @@ ALTER TABLE public.members_lotuse
   ADD CONSTRAINT members_lotuse_points_sane CHECK (points <> 0);
 
 -- 2. Append-only. Statement triggers without rows cost nothing unless someone tries.
-CREATE FUNCTION public.refuse_change() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION public.refuse_change() RETURNS trigger LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RAISE EXCEPTION '% on % is refused', TG_OP, TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
@@ -86,7 +71,7 @@ CREATE TRIGGER moved_by_entries BEFORE UPDATE OF id, program_id, currency_id, cu
   WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION public.refuse_change();
 
 -- 3. An account is born empty, and what follows from its kind is set here.
-CREATE FUNCTION public.ledger_account_born() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION public.ledger_account_born() RETURNS trigger LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   NEW.keeps_balance := NEW.kind IN ('available', 'pending', 'held', 'debt');
@@ -94,7 +79,10 @@ BEGIN
   NEW.ceiling := CASE NEW.kind WHEN 'debt' THEN 0 END;
   IF NEW.balance <> 0
      OR NEW.keeps_balance <> (NEW.member_id IS NOT NULL)
-     OR NOT (NEW.keeps_balance OR NEW.kind IN ('issued', 'redeemed', 'expired', 'adjusted')) THEN
+     OR NOT (NEW.keeps_balance
+             OR NEW.kind IN ('issued', 'redeemed', 'expired', 'adjusted', 'moved', 'fees',
+                             'donated', 'sold')
+             OR NEW.kind LIKE 'partner:_%') THEN
     RAISE EXCEPTION 'not an account: kind, member or balance' USING ERRCODE = 'check_violation';
   END IF;
   RETURN NEW;
@@ -105,20 +93,26 @@ CREATE TRIGGER born BEFORE INSERT ON public.members_ledgeraccount
 -- 4. What a type may do. Types that no act posts yet may do nothing.
 -- Whether a type may move points of a kind of account in the direction of the sign. One look
 -- into a constant text: a CASE of as many arms costs more to set up, in every statement, than
--- all other checks of the entries together.
-CREATE FUNCTION public.ledger_may_move(p_type text, p_kind text, p_points bigint)
+-- all other checks of the entries together. 'moved' is where points are on their way from one
+-- member to another: what is taken out of one account comes into the other in the same
+-- statement, so that it is always empty. 'sold' are points that were paid for with money.
+CREATE OR REPLACE FUNCTION public.ledger_may_move(p_type text, p_kind text, p_points bigint)
   RETURNS boolean LANGUAGE sql IMMUTABLE RETURN coalesce(strpos(
     ' available+earn available+activate available+release available+redemption_reversal ' ||
-    'available+reinstate available+adjust_credit available+import ' ||
+    'available+reinstate available+adjust_credit available+import available+exchange_in ' ||
+    'available+transfer_in available+pool_in available+merge_in ' ||
     ' available-hold available-redeem available-clawback available-expire ' ||
-    'available-adjust_debit ' ||
-    ' pending+earn pending+adjust_credit pending+import ' ||
-    ' pending-activate pending-clawback pending-expire pending-adjust_debit ' ||
+    'available-adjust_debit available-import available-exchange_out available-donate ' ||
+    'available-transfer_out available-pool_out available-merge_out ' ||
+    ' pending+earn pending+adjust_credit pending+import pending+merge_in ' ||
+    ' pending-activate pending-clawback pending-expire pending-adjust_debit pending-import ' ||
+    'pending-merge_out ' ||
     ' held+hold ' ||
-    ' held-release held-redeem ' ||
+    ' held-release held-redeem held-transfer_out ' ||
     ' debt+earn debt+activate debt+release debt+redemption_reversal debt+reinstate ' ||
-    'debt+adjust_credit debt+import debt+write_off ' ||
-    ' debt-clawback debt-adjust_debit debt-import ' ||
+    'debt+adjust_credit debt+import debt+write_off debt+exchange_in debt+transfer_in ' ||
+    'debt+pool_in debt+merge_in debt+merge_out ' ||
+    ' debt-clawback debt-adjust_debit debt-import debt-merge_in ' ||
     ' issued+clawback ' ||
     ' issued-earn ' ||
     ' redeemed+redeem ' ||
@@ -126,11 +120,21 @@ CREATE FUNCTION public.ledger_may_move(p_type text, p_kind text, p_points bigint
     ' expired+expire ' ||
     ' expired-reinstate ' ||
     ' adjusted+adjust_credit adjusted+adjust_debit adjusted+import adjusted+write_off ' ||
-    ' adjusted-adjust_credit adjusted-adjust_debit adjusted-import adjusted-write_off ',
-    ' ' || p_kind || CASE WHEN p_points > 0 THEN '+' ELSE '-' END || p_type || ' ') > 0, false);
+    ' adjusted-adjust_credit adjusted-adjust_debit adjusted-import adjusted-write_off ' ||
+    ' moved+transfer_out moved+pool_out moved+merge_out moved+merge_in ' ||
+    ' moved-transfer_in moved-pool_in moved-merge_in moved-merge_out ' ||
+    ' fees+transfer_out ' ||
+    ' donated+donate ' ||
+    ' donated-redemption_reversal ' ||
+    ' sold+adjust_debit ' ||
+    ' sold-adjust_credit ' ||
+    ' partner+clawback partner+exchange_out ' ||
+    ' partner-earn partner-exchange_in ',
+    ' ' || split_part(p_kind, ':', 1) || CASE WHEN p_points > 0 THEN '+' ELSE '-' END || p_type || ' ') > 0,
+    false);
 
 -- Whether a type may use a lot so; only what gives back has points below zero.
-CREATE FUNCTION public.ledger_may_use(p_type text, p_kind text, p_points bigint)
+CREATE OR REPLACE FUNCTION public.ledger_may_use(p_type text, p_kind text, p_points bigint)
   RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
   RETURN CASE
@@ -138,15 +142,16 @@ BEGIN
       p_points < 0 AND p_type IN ('release', 'redemption_reversal')
     WHEN p_points < 0 THEN false
     WHEN p_kind = 'debt' THEN public.ledger_may_move(p_type, 'available', 1)
-    WHEN p_kind = 'adjust' THEN p_type = 'adjust_debit'
-    ELSE p_kind = p_type
-      AND p_type IN ('redeem', 'hold', 'expire', 'activate', 'clawback')
+    WHEN p_kind = 'adjust' THEN p_type IN ('adjust_debit', 'import')
+    WHEN p_kind = 'move' THEN p_type IN ('transfer_out', 'pool_out', 'merge_out')
+    WHEN p_kind = 'redeem' THEN p_type IN ('redeem', 'donate', 'exchange_out')
+    ELSE p_kind = p_type AND p_type IN ('hold', 'expire', 'activate', 'clawback')
   END;
 END $$;
 
 -- 5. Lots and uses only under a header of this database transaction that has no entries yet:
 -- when the entries come the lots are complete, and nothing can be added after them.
-CREATE FUNCTION public.ledger_lots_opened() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION public.ledger_lots_opened() RETURNS trigger LANGUAGE plpgsql
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF EXISTS (
@@ -172,7 +177,7 @@ END $$;
 CREATE TRIGGER opened AFTER INSERT ON public.members_pointlot
   REFERENCING NEW TABLE AS newrows EXECUTE FUNCTION public.ledger_lots_opened();
 
-CREATE FUNCTION public.ledger_lots_used() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION public.ledger_lots_used() RETURNS trigger LANGUAGE plpgsql
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF EXISTS (
@@ -187,7 +192,7 @@ BEGIN
         -- Points used before they were earned would make a balance of the past negative.
         OR (n.points > 0 AND h.occurred_at < l.earned_at)
         OR (n.kind = 'activate' AND h.occurred_at < l.available_at)
-        OR (n.kind IN ('redeem', 'hold') AND h.occurred_at >= l.expires_at)
+        OR (n.kind IN ('redeem', 'hold', 'move') AND h.occurred_at >= l.expires_at)
         OR (n.kind = 'expire' AND (h.occurred_at >= l.expires_at) IS NOT TRUE))
     OR EXISTS (SELECT FROM public.members_ledgerentry e
                WHERE e.transaction_id IN (SELECT transaction_id FROM newrows)) THEN
@@ -204,7 +209,7 @@ CREATE TRIGGER used AFTER INSERT ON public.members_lotuse
   REFERENCING NEW TABLE AS newrows EXECUTE FUNCTION public.ledger_lots_used();
 
 -- 6. The entries: the one place where a transaction is judged and balances move.
-CREATE FUNCTION public.ledger_judge_reversals(p_transactions bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION public.ledger_judge_reversals(p_transactions bigint[]) RETURNS void
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   originals bigint[];
@@ -244,14 +249,14 @@ BEGIN
         AND (o.reverses_id IS NOT NULL OR o.currency_id <> h.currency_id
              OR o.program_id <> h.program_id OR o.member_id IS DISTINCT FROM h.member_id
              OR (h.type = 'clawback' AND o.type <> 'earn')
-             OR (h.type = 'redemption_reversal' AND o.type <> 'redeem'))) THEN
+             OR (h.type = 'redemption_reversal' AND o.type NOT IN ('redeem', 'donate')))) THEN
     RAISE EXCEPTION 'a reversal must oppose its original, on its accounts, within its amounts'
       USING ERRCODE = 'check_violation';
   END IF;
 END $$;
 
 -- No lot gets more back than the hold or the redemption took from it.
-CREATE FUNCTION public.ledger_judge_give_backs(p_transactions bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION public.ledger_judge_give_backs(p_transactions bigint[]) RETURNS void
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF EXISTS (
@@ -271,7 +276,7 @@ BEGIN
   END IF;
 END $$;
 
-CREATE FUNCTION public.ledger_judge_holds(p_transactions bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION public.ledger_judge_holds(p_transactions bigint[]) RETURNS void
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   -- What ends a hold takes exactly the held points out of the held account.
@@ -295,12 +300,55 @@ BEGIN
     WHERE h.id = ANY (p_transactions) AND h.type = 'hold';
 END $$;
 
-CREATE FUNCTION public.ledger_entries_posted() RETURNS trigger LANGUAGE plpgsql
+-- Points that go from one member to another: what leaves the one comes to the other, in the same
+-- statement, and every lot of the other continues one that was taken from the first.
+CREATE OR REPLACE FUNCTION public.ledger_judge_moves(p_transactions bigint[]) RETURNS void
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (
+      SELECT FROM public.members_ledgertransaction h
+      LEFT JOIN public.members_ledgertransaction o ON o.id = CASE
+        WHEN h.type LIKE '%\_in' THEN h.counterpart_id
+        ELSE (SELECT i.id FROM public.members_ledgertransaction i WHERE i.counterpart_id = h.id) END
+      WHERE h.id = ANY (p_transactions)
+        AND (o.id IS NULL OR o.id <> ALL (p_transactions)
+             OR (h.type LIKE '%\_out' AND h.counterpart_id IS NOT NULL)
+             OR split_part(h.type, '_', 1) <> split_part(o.type, '_', 1) OR h.type = o.type
+             OR o.program_id <> h.program_id OR o.currency_id <> h.currency_id
+             OR o.member_id IS NOT DISTINCT FROM h.member_id
+             OR (SELECT sum(e.points) FROM public.members_ledgerentry e
+                 JOIN public.members_ledgeraccount a ON a.id = e.account_id AND a.kind = 'moved'
+                 WHERE e.transaction_id IN (h.id, o.id)) IS DISTINCT FROM 0)) THEN
+    RAISE EXCEPTION 'points that leave one member come to another, all of them and at once'
+      USING ERRCODE = 'check_violation';
+  END IF;
+  IF EXISTS (
+      SELECT FROM public.members_ledgertransaction h
+      JOIN public.members_ledgertransaction o ON o.id = h.counterpart_id
+      JOIN public.members_pointlot l ON l.transaction_id = h.id
+      LEFT JOIN public.members_pointlot s ON s.id = l.moved_from_id
+      LEFT JOIN public.members_ledgeraccount sa ON sa.id = s.account_id
+      WHERE h.id = ANY (p_transactions)
+        AND (s.id IS NULL OR s.expires_at IS DISTINCT FROM l.expires_at
+             OR sa.kind IS DISTINCT FROM (SELECT a.kind FROM public.members_ledgeraccount a
+                                          WHERE a.id = l.account_id)
+             OR s.available_at IS DISTINCT FROM l.available_at AND sa.kind = 'pending'
+             OR l.points > coalesce((
+               SELECT sum(u.points) FROM public.members_lotuse u
+               WHERE u.transaction_id = coalesce(o.resolves_id, o.id) AND u.lot_id = s.id
+                 AND u.kind IN ('move', 'hold')), 0))) THEN
+    RAISE EXCEPTION 'a lot that moves keeps its end, and no more moves than was taken from it'
+      USING ERRCODE = 'check_violation';
+  END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION public.ledger_entries_posted() RETURNS trigger LANGUAGE plpgsql
   SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   bad boolean;
   reversing bigint[];
   holding bigint[];
+  moving bigint[];
   moved bigint;
   r record;
 BEGIN
@@ -309,11 +357,15 @@ BEGIN
   -- in this database transaction; its accounts are of its program, currency and member, and
   -- of the counter-account that its type may touch.
   SELECT bool_or(t.bad), array_agg(t.id) FILTER (WHERE t.reverses),
-         array_agg(t.id) FILTER (WHERE t.holds), sum(t.members)
-    INTO bad, reversing, holding, moved
+         array_agg(t.id) FILTER (WHERE t.holds), array_agg(t.id) FILTER (WHERE t.moves),
+         sum(t.members)
+    INTO bad, reversing, holding, moving, moved
   FROM (
     SELECT h.id, h.reverses_id IS NOT NULL AS reverses,
       h.type = 'hold' OR h.resolves_id IS NOT NULL AS holds,
+      h.counterpart_id IS NOT NULL
+        OR h.type IN ('transfer_out', 'transfer_in', 'pool_out', 'pool_in', 'merge_out',
+                      'merge_in') AS moves,
       count(*) FILTER (WHERE a.keeps_balance) AS members,
       h.id IS NULL OR sum(n.points) <> 0 OR count(*) < 2 OR min(n.line) <> 1
         OR count(a.id) < count(*)
@@ -326,7 +378,7 @@ BEGIN
         OR count(*) FILTER (WHERE a.kind = 'held') > 1
         OR (h.type = 'redeem' AND h.resolves_id IS NOT NULL AND count(*) <> 2)
         OR (h.type IN ('clawback', 'redemption_reversal')) <> (h.reverses_id IS NOT NULL)
-        OR (h.resolves_id IS NOT NULL AND h.type NOT IN ('release', 'redeem'))
+        OR (h.resolves_id IS NOT NULL AND h.type NOT IN ('release', 'redeem', 'transfer_out'))
         OR (h.type = 'release' AND h.resolves_id IS NULL)
         OR (h.type = 'hold') <> (h.hold_expires_at IS NOT NULL)
         -- Personal data never enters a row that cannot be erased.
@@ -370,6 +422,9 @@ BEGIN
   END IF;
   IF holding IS NOT NULL THEN
     PERFORM public.ledger_judge_holds(holding);
+  END IF;
+  IF moving IS NOT NULL THEN
+    PERFORM public.ledger_judge_moves(moving);
   END IF;
   IF reversing IS NOT NULL OR holding IS NOT NULL THEN
     PERFORM public.ledger_judge_give_backs(reversing || holding);

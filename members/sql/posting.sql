@@ -5,14 +5,15 @@
 
 -- The headers, lots, uses and entries of any number of transactions in one call:
 -- {"headers": [{"member", "currency", "type", "source", "ref", "actor", "occurred_at",
---               "reverses"?, "resolves"?, "hold_expires_at"?, "reason"?, "id"?}],
+--               "reverses"?, "resolves"?, "hold_expires_at"?, "reason"?, "id"?,
+--               "counterpart"?: index of the header that the points come from}],
 --  "lots":    [{"h", "account", "points", "earned_at", "available_at", "expires_at"?,
 --               "moved_from"?}],
 --  "uses":    [{"h", "points", "kind", "lot" | "new": index into lots}],
 --  "entries": [{"h", "account", "points"}]}
 -- "h" is the index of the header, from 0; "id" its public id. Returns the headers' ids in
 -- order. The accounts' rows must be locked by the caller before it decides what to post.
-CREATE FUNCTION public.ledger_post(p_program bigint, p_recorded_at timestamptz, p jsonb)
+CREATE OR REPLACE FUNCTION public.ledger_post(p_program bigint, p_recorded_at timestamptz, p jsonb)
   RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
   ids bigint[];
@@ -25,14 +26,14 @@ BEGIN
   END IF;
   INSERT INTO public.members_ledgertransaction (id, public_id, program_id, currency_id,
       member_id, type, source, external_ref, actor, occurred_at, recorded_at, reverses_id,
-      resolves_id, hold_expires_at, reason_code)
+      resolves_id, hold_expires_at, reason_code, counterpart_id)
     SELECT ids[x.n], coalesce(h.id, gen_random_uuid()), p_program, h.currency, h.member,
       h.type, h.source, h.ref, h.actor, h.occurred_at, p_recorded_at, h.reverses, h.resolves,
-      h.hold_expires_at, coalesce(h.reason, '')
+      h.hold_expires_at, coalesce(h.reason, ''), ids[h.counterpart + 1]
     FROM jsonb_array_elements(p -> 'headers') WITH ORDINALITY x(j, n),
       jsonb_to_record(x.j) h(id uuid, currency bigint, member bigint, type text, source text,
         ref text, actor text, occurred_at timestamptz, reverses bigint, resolves bigint,
-        hold_expires_at timestamptz, reason text)
+        hold_expires_at timestamptz, reason text, counterpart int)
     ORDER BY h.ref, h.currency;
   IF jsonb_array_length(p -> 'lots') > 0 THEN
     SELECT array_agg(nextval('public.members_pointlot_id_seq') ORDER BY g) INTO lots
@@ -61,7 +62,7 @@ END $$;
 
 -- Lock the accounts of members in the one order that everybody uses. The row of any currency's
 -- available points stands for the member: whoever moves a member's points takes it first.
-CREATE FUNCTION public.ledger_lock(p_members bigint[])
+CREATE OR REPLACE FUNCTION public.ledger_lock(p_members bigint[])
   RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM id FROM public.members_ledgeraccount
@@ -70,7 +71,7 @@ BEGIN
 END $$;
 
 -- The counter-account of the program.
-CREATE FUNCTION public.ledger_program_account(p_currency bigint, p_kind text)
+CREATE OR REPLACE FUNCTION public.ledger_program_account(p_currency bigint, p_kind text)
   RETURNS bigint LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (
@@ -80,7 +81,7 @@ END $$;
 
 -- First instant at which points given back at an instant, after they had expired, are of no use:
 -- the start of the program-local day after the currency's days of grace.
-CREATE FUNCTION public.ledger_grace_end(p_currency bigint, p_instant timestamptz)
+CREATE OR REPLACE FUNCTION public.ledger_grace_end(p_currency bigint, p_instant timestamptz)
   RETURNS timestamptz LANGUAGE sql STABLE AS $$
   -- A midnight that the clock shows twice is read as the later one; the day starts with the
   -- earlier.
@@ -98,7 +99,7 @@ $$;
 
 -- The earliest instant at which a debit of lots can be dated: when the last of them was earned
 -- or given back. Dated before, it would make a balance of the past negative.
-CREATE FUNCTION public.ledger_earliest_debit(p_lots bigint[]) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION public.ledger_earliest_debit(p_lots bigint[]) RETURNS timestamptz
   LANGUAGE sql STABLE AS $$
   SELECT greatest(
     (SELECT max(earned_at) FROM public.members_pointlot WHERE id = ANY (p_lots)),
@@ -108,7 +109,7 @@ CREATE FUNCTION public.ledger_earliest_debit(p_lots bigint[]) RETURNS timestampt
 $$;
 
 -- The earliest instant at which a debt can be paid: when the last of it was made.
-CREATE FUNCTION public.ledger_earliest_payment(p_debt bigint) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION public.ledger_earliest_payment(p_debt bigint) RETURNS timestamptz
   LANGUAGE sql STABLE AS $$
   SELECT max(t.occurred_at) FROM public.members_ledgerentry e
     JOIN public.members_ledgertransaction t ON t.id = e.transaction_id
@@ -117,7 +118,7 @@ $$;
 
 -- The lots that a debit of an account takes: soonest expiry first, never last, then id; stops
 -- at the lot that fills it. Fewer points than asked come back when there are not enough.
-CREATE FUNCTION public.ledger_take(p_account bigint, p_points bigint)
+CREATE OR REPLACE FUNCTION public.ledger_take(p_account bigint, p_points bigint)
   RETURNS TABLE (lot_id bigint, points bigint, earned_at timestamptz, expires_at timestamptz)
   LANGUAGE plpgsql AS $$
 DECLARE
@@ -141,7 +142,7 @@ END $$;
 -- Debit available points for a reward: 'redeem' at once, 'hold' until captured or released.
 -- Returns the transaction. The caller has locked the member and settled what is due.
 -- Refused with 23514 when the points are not there or the member is in debt.
-CREATE FUNCTION public.ledger_debit(p_member bigint, p_currency bigint, p_points bigint,
+CREATE OR REPLACE FUNCTION public.ledger_debit(p_member bigint, p_currency bigint, p_points bigint,
     p_type text, p_source text, p_ref text, p_actor text, p_occurred_at timestamptz,
     p_recorded_at timestamptz, p_hold_expires_at timestamptz DEFAULT NULL)
   RETURNS bigint LANGUAGE plpgsql AS $$
@@ -190,7 +191,7 @@ BEGIN
 END $$;
 
 -- Turn a hold into a redemption. Returns the redeeming transaction.
-CREATE FUNCTION public.ledger_capture(p_hold bigint, p_actor text, p_occurred_at timestamptz,
+CREATE OR REPLACE FUNCTION public.ledger_capture(p_hold bigint, p_actor text, p_occurred_at timestamptz,
     p_recorded_at timestamptz)
   RETURNS bigint LANGUAGE sql AS $$
   SELECT (public.ledger_post(t.program_id, p_recorded_at, jsonb_build_object(
@@ -211,7 +212,7 @@ $$;
 -- Give the points of a hold ('release') or of a redemption ('redemption_reversal') back to the
 -- lots that they came from. A lot that expired meanwhile gets a new lot with the currency's
 -- days of grace. What comes back settles debt first. Returns the new transaction.
-CREATE FUNCTION public.ledger_give_back(p_original bigint, p_source text, p_ref text,
+CREATE OR REPLACE FUNCTION public.ledger_give_back(p_original bigint, p_source text, p_ref text,
     p_actor text, p_occurred_at timestamptz, p_recorded_at timestamptz, p_reason text)
   RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,7 +1,7 @@
 -- Standings are superseded or closed, never edited: {"supersede": [ids], "close": [{"id",
 -- "ends_at"}], "insert": [{"member", "tier", "starts_at", "ends_at", "valid_until",
 -- "evidence"}]}. The member must be locked.
-CREATE FUNCTION public.tiers_write(p jsonb, p_recorded_at timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION public.tiers_write(p jsonb, p_recorded_at timestamptz) RETURNS void
   LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE public.members_tiermembership SET superseded_at = p_recorded_at
@@ -16,7 +16,7 @@ BEGIN
       starts_at timestamptz, ends_at timestamptz, valid_until timestamptz, evidence jsonb);
 END $$;
 
-CREATE FUNCTION public.tiers_changed() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION public.tiers_changed() RETURNS trigger LANGUAGE plpgsql
   SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF (NEW.member_id, NEW.tier_id, NEW.starts_at, NEW.evidence, NEW.recorded_at)
@@ -36,7 +36,7 @@ CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE
 
 -- What qualified a member since an instant: [[occurred_at, points], ...] in no order. Points
 -- that a return took back count at the instant of their purchase.
-CREATE FUNCTION public.tiers_gains(p_member bigint, p_currency bigint, p_since timestamptz)
+CREATE OR REPLACE FUNCTION public.tiers_gains(p_member bigint, p_currency bigint, p_since timestamptz)
   RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (
@@ -53,7 +53,7 @@ BEGIN
 END $$;
 
 -- A member's standings that count, oldest first.
-CREATE FUNCTION public.tiers_standings(p_member bigint)
+CREATE OR REPLACE FUNCTION public.tiers_standings(p_member bigint)
   RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN (

@@ -1,4 +1,4 @@
-"""Migrate as the owner, then give the site's role its rights, then set the timetable."""
+"""Migrate as the owner, set the functions, give the site's role its rights, set the timetable."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from loyalty_site import timetable
+from loyalty_site.lib.sqlfiles import functions_of
 
 # Two migrations at once would race each other, so the second waits for the first.
 LOCK_KEY = 712_604_001
+# Files of an app's ``sql`` folder whose functions are not replaced: the epoch is a number that
+# a restored database has raised, and grants are no functions.
+RUN_ONCE = frozenset({"epoch.sql", "grants.sql"})
+# Lower apps first.
+APPS = ("members", "rewards", "campaigns")
 
 DEFAULT_PRIVILEGES = """
 GRANT USAGE ON SCHEMA public TO {site};
@@ -55,6 +61,9 @@ class Command(migrate.Command):
     def _finish(self, alias: str, options: dict[str, Any]) -> None:
         if self._cache_is_a_table():
             call_command("createcachetable", database=alias, verbosity=0)
+        # Only a whole migration has every table that the functions name.
+        if options["app_label"] is None:
+            self._replace_functions(alias)
         self._grant(alias, [path.read_text() for path in grant_files()])
         # Only a whole migration has the scheduler's tables.
         if options["app_label"] is None:
@@ -63,6 +72,16 @@ class Command(migrate.Command):
     @staticmethod
     def _cache_is_a_table() -> bool:
         return str(settings.CACHES["default"]["BACKEND"]).endswith("DatabaseCache")
+
+    @staticmethod
+    def _replace_functions(alias: str) -> None:
+        """Make the functions those of the files, so that a change of one needs no migration."""
+        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+            # One may call another that comes later.
+            cursor.execute("SET LOCAL check_function_bodies = off")
+            for path in function_files():
+                for statement in functions_of(path.read_text(encoding="utf-8")):
+                    cursor.execute(statement)
 
     @staticmethod
     def _grant(alias: str, statements: list[str]) -> None:
@@ -77,3 +96,13 @@ def grant_files() -> list[Path]:
     """Return the grants of each app that has some, in a settled order."""
     paths = [Path(app.path) / "sql" / "grants.sql" for app in apps.get_app_configs()]
     return sorted(path for path in paths if path.exists())
+
+
+def function_files() -> list[Path]:
+    """Return the files whose functions every whole migration replaces, in a settled order."""
+    return [
+        path
+        for label in APPS
+        for path in sorted((Path(apps.get_app_config(label).path) / "sql").glob("*.sql"))
+        if path.name not in RUN_ONCE
+    ]
