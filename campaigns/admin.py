@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.earning.sentences import rule_sentence
+from campaigns.earning.sentences import cap_sentence, rule_sentence
 from campaigns.models import (
     Award,
     AwardReversal,
@@ -135,7 +135,7 @@ class RuleVersionAdmin(ProgramFileAdmin[RuleVersion]):
 class PublicationAdmin(ProgramFileAdmin[Publication]):
     """The sets of versions that held, one after the other."""
 
-    list_display = ("number", "published_at", "effective_from", "versions", "actor")
+    list_display = ("number", "published_at", "effective_from", "versions", "capped", "actor")
     list_filter = ("actor",)
     list_select_related = ("program",)
     search_fields = ("number__exact", "actor")
@@ -144,6 +144,11 @@ class PublicationAdmin(ProgramFileAdmin[Publication]):
     def versions(self, publication: Publication) -> int:
         """Return how many rules were live."""
         return len(publication.rule_versions)
+
+    @admin.display(description=_("caps"))
+    def capped(self, publication: Publication) -> str:
+        """Return what all rules together could give at most."""
+        return "; ".join(map(cap_sentence, publication.caps)) or "-"
 
 
 @admin.register(LimitCounter)

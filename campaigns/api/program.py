@@ -6,7 +6,9 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.request import Request
 
+from campaigns.programfile.rule_sections import CAP_SUBJECTS
 from campaigns.queries.published import published_program
+from loyalty_site.lib import calendars
 from loyalty_site.lib.drf import ApiView
 from loyalty_site.lib.languages import preferred
 from loyalty_site.lib.schema import (
@@ -43,6 +45,15 @@ PROGRAM = record(
     ),
     tiers=array(record(code=TEXT, name=TEXT, threshold=COUNT, benefits=array(TEXT))),
     tier_policy=nullable({"type": "object"}),
+    caps=array(
+        record(
+            per=choice(*CAP_SUBJECTS),
+            period=choice(*calendars.PERIODS),
+            currency=TEXT,
+            points=COUNT,
+            sentence=TEXT,
+        )
+    ),
     rules=array(
         record(
             code=TEXT,

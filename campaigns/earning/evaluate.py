@@ -19,7 +19,7 @@ from .effects import SCALE_DIGITS, Base, Basket, EarnRate, MultiplyBase, Request
 from .facts import EventFacts, MemberFacts, PurchaseFacts
 from .limits import Allowance
 from .results import AwardDraft, Counters, Evaluation, NotApplied
-from .rules import CompiledRule, Fact
+from .rules import Cap, CompiledRule, Fact
 
 Combination = Literal["sum", "max"]
 _NO_LINES = Basket((), 0)
@@ -45,14 +45,16 @@ def evaluate(
     member: MemberFacts,
     counters: Counters,
     *,
+    caps: Sequence[Cap] = (),
     combination: Combination = "sum",
 ) -> Evaluation:
     """Return what the rules give for one fact of one member, and why.
 
     ``rule_set`` are the rules valid at the moment of the fact; those outside their campaign's
     window are passed over. ``counters`` holds what ``rules.limit_keys`` named, a missing one
-    counts as unused. With ``combination="max"`` only the multiplier that adds most applies in
-    each currency, else each adds to the same base.
+    counts as unused. ``caps`` bound what all rules give together. With
+    ``combination="max"`` only the multiplier that adds most applies in each currency, else
+    each adds to the same base.
     """
     known = rules.in_order(rule_set)
     context = _context(fact, member)
@@ -73,7 +75,7 @@ def evaluate(
     asked = _asked(held, basket)
     if combination == "max":
         asked = _largest_multiplier_only(asked, refused)
-    awards = _awards(asked, fact, member, counters, refused)
+    awards = _awards(asked, fact, Allowance(counters, fact, member.id, caps), refused)
     if isinstance(fact, PurchaseFacts) and fact.coupons:
         refused = refusals.with_coupons(fact.coupons, known, awards, refused)
     return Evaluation(tuple(awards), tuple(refused))
@@ -151,13 +153,8 @@ def _is_multiplier(asked: Asked) -> bool:
 
 
 def _awards(
-    asked: Sequence[Asked],
-    fact: Fact,
-    member: MemberFacts,
-    counters: Counters,
-    refused: list[NotApplied],
+    asked: Sequence[Asked], fact: Fact, allowance: Allowance, refused: list[NotApplied]
 ) -> list[AwardDraft]:
-    allowance = Allowance(counters, fact, member.id)
     awards = []
     for each in asked:
         if each.request.points:

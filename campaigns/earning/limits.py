@@ -1,12 +1,12 @@
-"""Limits and budgets: what is left of them, and what each award uses up."""
+"""Limits, caps and budgets: what is left of them, and what each award uses up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .results import Counters, LimitKey, LimitUse, Used
-from .rules import CompiledRule, Fact, Keys
+from .rules import Cap, CompiledRule, Fact, Keys
 
 _UNUSED = Used()
 
@@ -33,14 +33,17 @@ class _Counted(NamedTuple):
 class Allowance:
     """The counters during one evaluation: every grant lowers what the next one finds."""
 
-    def __init__(self, counters: Counters, fact: Fact, member_id: str) -> None:
+    def __init__(
+        self, counters: Counters, fact: Fact, member_id: str, caps: Sequence[Cap] = ()
+    ) -> None:
         self._counters = counters
+        self._caps = caps
         self._keys = Keys(fact, member_id)
         self._added: dict[LimitKey, Used] = {}
         self._used_rules: set[str] = set()
 
     def grant(self, rule: CompiledRule, currency: str, requested: int) -> Grant:
-        """Return what is granted, the limits taken one after the other, the budget last."""
+        """Return what is granted: the rule's limits, the program's caps, the budget last."""
         counted = list(self._counted(rule, currency))
         if not counted:
             return Grant(requested, None, "", ())
@@ -70,6 +73,11 @@ class Allowance:
                 key = self._keys.points(rule, limit, currency)
                 room = limit.points - self._used(key).points
                 yield _Counted(key, False, room, limit.name, limit.sentence)
+        for cap in self._caps:
+            capped = self._keys.cap(cap) if cap.currency == currency else None
+            if capped is not None:
+                room = cap.points - self._used(capped).points
+                yield _Counted(capped, False, room, cap.name, cap.sentence)
         campaign = rule.campaign
         if campaign is not None and campaign.budget_points is not None:
             key = self._keys.budget(campaign, currency)

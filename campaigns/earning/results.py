@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 class LimitKey(NamedTuple):
     """The counter of one limit, one subject and one program-local period.
 
-    ``scope`` is ``rule`` or ``campaign`` and ``code`` names it; ``subject`` is the id of the
-    member, store or device that is counted, empty for the program; ``period_start`` is an ISO
-    date, empty for ``lifetime``. Points are counted by currency; the counter of uses has an
-    empty ``currency``, since a rule that gives two currencies is used once.
+    ``scope`` is ``rule`` or ``campaign`` and ``code`` names it, or ``program`` for a cap on all
+    rules together; ``subject`` is the id of the member, store or device that is counted, empty
+    for the program; ``period_start`` is an ISO date, empty for ``lifetime``. Points are counted
+    by currency; the counter of uses has an empty ``currency``, since a rule that gives two
+    currencies is used once.
     """
 
     scope: str
@@ -49,8 +50,9 @@ class AwardDraft:
 
     ``requested`` is what the effect asked, ``points`` what the limits granted;
     ``attribution`` has one figure per line of the purchase and sums to ``points`` (empty for
-    an event). ``capped_by`` is ``{per}_{period}`` or ``budget``. ``trace`` holds the figures
-    behind ``text`` in wire form, so that the sentence can be told in another language.
+    an event). ``capped_by`` is ``{per}_{period}``, ``cap_{per}_{period}`` or ``budget``.
+    ``trace`` holds the figures behind ``text`` in wire form, so that the sentence can be told
+    in another language.
     """
 
     rule_code: str

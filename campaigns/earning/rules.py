@@ -35,6 +35,22 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Cap:
+    """At most so many points of one currency from all rules together, per subject and period."""
+
+    per: str
+    period: str
+    currency: str
+    points: int
+    sentence: str
+
+    @property
+    def name(self) -> str:
+        """Return the name that an award which it cut carries: ``cap_member_day``."""
+        return f"cap_{self.per}_{self.period}"
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """The campaign around a promotion; ``starts_at`` inclusive, ``ends_at`` exclusive."""
 
@@ -145,6 +161,20 @@ def _limit(body: Mapping[str, Any]) -> Limit:
     )
 
 
+def compile_caps(bodies: Iterable[Mapping[str, Any]]) -> tuple[Cap, ...]:
+    """Return the caps of a validated ``[{per, period, currency, points}]``."""
+    return tuple(
+        Cap(
+            body["per"],
+            body["period"],
+            body["currency"],
+            body["points"],
+            sentences.cap_sentence(body),
+        )
+        for body in bodies
+    )
+
+
 def in_order(rules: Iterable[CompiledRule]) -> list[CompiledRule]:
     """Return the rules by priority, lowest first; equal ones keep the order in which they came."""
     return sorted(rules, key=_priority)
@@ -176,16 +206,29 @@ class Keys:
         """Return the counter of a campaign's budget in one currency."""
         return LimitKey("campaign", campaign.code, "program", "", "lifetime", "", currency)
 
+    def cap(self, cap: Cap) -> LimitKey | None:
+        """Return the counter of a cap; None where the fact names no such subject."""
+        subject = self._subjects.get(cap.per, "")
+        if not subject:
+            return None
+        start = self._start(cap.period)
+        return LimitKey("program", "caps", cap.per, subject, cap.period, start, cap.currency)
+
     def _key(self, rule: CompiledRule, limit: Limit, currency: str) -> LimitKey:
-        start = self._starts.get(limit.period)
-        if start is None:
-            first = calendars.period_start(limit.period, self._day)
-            start = self._starts[limit.period] = first.isoformat() if first else ""
-        subject = self._subjects.get(limit.per, "")
+        subject, start = self._subjects.get(limit.per, ""), self._start(limit.period)
         return LimitKey("rule", rule.code, limit.per, subject, limit.period, start, currency)
 
+    def _start(self, period: str) -> str:
+        start = self._starts.get(period)
+        if start is None:
+            first = calendars.period_start(period, self._day)
+            start = self._starts[period] = first.isoformat() if first else ""
+        return start
 
-def limit_keys(rules: Iterable[CompiledRule], fact: Fact, member_id: str) -> list[LimitKey]:
+
+def limit_keys(
+    rules: Iterable[CompiledRule], fact: Fact, member_id: str, caps: Iterable[Cap] = ()
+) -> list[LimitKey]:
     """Return every counter that evaluating this fact may read or add to, each once.
 
     Campaign-wide counters come last, as the lock order has them.
@@ -207,4 +250,5 @@ def limit_keys(rules: Iterable[CompiledRule], fact: Fact, member_id: str) -> lis
             budgets.update(
                 (keys.budget(rule.campaign, effect.currency), None) for effect in rule.effects
             )
-    return [*sorted(own), *sorted(budgets)]
+    capped = {key for cap in caps if (key := keys.cap(cap)) is not None}
+    return [*sorted(own), *sorted(capped), *sorted(budgets)]

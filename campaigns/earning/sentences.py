@@ -134,3 +134,8 @@ def limit_sentence(limit: Mapping[str, Any]) -> str:
         figures.append("once" if limit["uses"] == 1 else f"{limit['uses']} times")
     whom = "" if limit["per"] == "program" else f" per {limit['per']}"
     return f"at most {' and '.join(figures)} {_PERIODS[limit['period']]}{whom}"
+
+
+def cap_sentence(cap: Mapping[str, Any]) -> str:
+    """Return one cap: "at most 5000 points a day per member, from all rules together"."""
+    return f"{limit_sentence(cap)}, from all rules together"

@@ -101,6 +101,11 @@ class Publication(models.Model):
     rule_versions = ArrayField(
         models.BigIntegerField(), default=list, db_comment="RuleVersion ids, in order."
     )
+    caps = models.JSONField(
+        default=list,
+        blank=True,
+        db_comment="[{per, period, currency, points}]: what all rules together may give.",
+    )
     actor = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
@@ -118,7 +123,7 @@ class LimitCounter(models.Model):
     """How much of a limit or budget is used, by one subject in one period."""
 
     program = models.ForeignKey(Program, models.PROTECT, related_name="+", db_index=False)
-    scope = models.CharField(max_length=16, db_comment="rule or campaign")
+    scope = models.CharField(max_length=16, db_comment="rule, program or campaign")
     code = models.CharField(max_length=64)
     per = models.CharField(max_length=16, db_comment="member, store, device or program")
     subject = models.CharField(max_length=64, blank=True, default="")

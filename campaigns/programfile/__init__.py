@@ -3,7 +3,7 @@
 Pure: no database and no clock. What ``apply`` does with a document is a service's matter.
 """
 
-from .canonical import canonical, definition, dump, live_definitions
+from .canonical import canonical, caps_of, definition, dump, live_definitions
 from .document import ProgramDocument
 from .embedded import CaseOutcome, run_tests
 from .parse import from_canonical, parse
@@ -15,6 +15,7 @@ __all__ = [
     "ProgramDocument",
     "ProgramFileError",
     "canonical",
+    "caps_of",
     "definition",
     "dump",
     "from_canonical",

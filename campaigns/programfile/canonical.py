@@ -71,6 +71,12 @@ def live_definitions(document: ProgramDocument) -> list[dict[str, Any]]:
     ]
 
 
+def caps_of(document: ProgramDocument) -> list[dict[str, Any]]:
+    """Return the caps as a publication stores them."""
+    plain_caps: list[dict[str, Any]] = _plain(document.caps, document.program.zone)
+    return plain_caps
+
+
 def dump(program: Mapping[str, Any]) -> str:
     """Return a canonical program as YAML, without the keys that hold nothing."""
     yaml = YAML(typ="rt", pure=True)

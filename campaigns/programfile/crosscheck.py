@@ -35,6 +35,7 @@ def check(document: ProgramDocument, problems: Problems) -> None:
     _check_currencies(document, problems)
     for path, rule in placed:
         _check_rule(path, rule, names, problems)
+    _check_caps(document, names, problems)
     for index, segment in enumerate(document.segments):
         _check_condition(f"segments[{index}].where", segment.where, names, problems)
     _check_rewards(document, names, problems)
@@ -100,6 +101,16 @@ def _check_rule(path: str, rule: RuleSection, names: _Names, problems: Problems)
     for key, tree in (("when", rule.when), ("lines", rule.lines)):
         if tree is not None:
             _check_condition(f"{path}.{key}", tree, names, problems)
+
+
+def _check_caps(document: ProgramDocument, names: _Names, problems: Problems) -> None:
+    seen = set()
+    for index, cap in enumerate(document.caps):
+        _expect(cap.currency, names.currencies, f"caps[{index}].currency", problems)
+        counted = (cap.per, cap.period, cap.currency)
+        if counted in seen:
+            problems.add(f"caps[{index}]", "one cap for each subject, period and currency")
+        seen.add(counted)
 
 
 def _check_condition(path: str, tree: Mapping[str, Any], names: _Names, problems: Problems) -> None:

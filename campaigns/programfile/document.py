@@ -171,6 +171,16 @@ class RuleSection:
 
 
 @dataclass(frozen=True, slots=True)
+class CapSection:
+    """At most ``points`` of a currency from all rules together, per subject and period."""
+
+    per: str
+    period: str
+    currency: str
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignSection:
     """A campaign with its promotions; ``starts_at`` inclusive, ``ends_at`` exclusive."""
 
@@ -312,6 +322,7 @@ class ProgramDocument:
     points: tuple[PointsSection, ...]
     tiers: TiersSection | None
     rules: tuple[RuleSection, ...]
+    caps: tuple[CapSection, ...]
     campaigns: tuple[CampaignSection, ...]
     segments: tuple[SegmentSection, ...]
     rewards: tuple[RewardSection, ...]

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from campaigns.earning.evaluate import evaluate
 from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
 from campaigns.earning.results import Evaluation
-from campaigns.earning.rules import CompiledRule, compile_definition
+from campaigns.earning.rules import CompiledRule, compile_caps, compile_definition
 from loyalty_site.lib import money
 from members import grading
 
-from .canonical import live_definitions
+from .canonical import caps_of, live_definitions
 from .document import CaseLine, CasePurchase, CaseSection, ProgramDocument
 
 # The moment of a test without one, in a program none of whose rules asks for the moment.
@@ -81,7 +81,8 @@ def _run(case: CaseSection, document: ProgramDocument, rules: list[CompiledRule]
         source_channel=case.member.source_channel,
         segments=frozenset(case.member.segments),
     )
-    evaluation = evaluate(rules, _fact(case, document, at), member, {})
+    caps = compile_caps(caps_of(document))
+    evaluation = evaluate(rules, _fact(case, document, at), member, {}, caps=caps)
     return CaseOutcome(case.name, _differences(case, document, evaluation, at, tier), evaluation)
 
 

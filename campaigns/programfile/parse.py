@@ -85,6 +85,7 @@ def _document(reader: Reader) -> ProgramDocument:
         rules=tuple(
             _each(rule_sections.read(each, locale), each) for each in reader.readers("rules")
         ),
+        caps=tuple(_each(rule_sections.read_cap(each), each) for each in reader.readers("caps")),
         campaigns=tuple(
             _each(_campaign(each, zone, locale), each) for each in reader.readers("campaigns")
         ),

@@ -10,10 +10,12 @@ from campaigns.earning import conditions, effects
 from loyalty_site.lib import calendars
 from loyalty_site.lib.money import plain
 
-from .document import RuleSection
+from .document import CapSection, RuleSection
 from .reader import Reader
 
 LIMIT_SUBJECTS: Final = ("member", "store", "device", "program")
+# A cap of the whole program would be one row that every till waits for.
+CAP_SUBJECTS: Final = ("member", "store", "device")
 _EVENT: Final = "event:"
 _PURCHASE_SCOPES: Final = frozenset({"member", "purchase", "moment"})
 _EVENT_SCOPES: Final = frozenset({"member", "event", "moment"})
@@ -38,6 +40,16 @@ def read(reader: Reader, locale: str) -> RuleSection:
     if on_event and section.lines:
         reader.refuse("lines", "no lines: an event has none")
     return section
+
+
+def read_cap(reader: Reader) -> CapSection:
+    """Return one cap on what all rules give together."""
+    return CapSection(
+        per=reader.choice("per", CAP_SUBJECTS, default="member"),
+        period=reader.choice("period", calendars.PERIODS, default="day"),
+        currency=reader.code("currency"),
+        points=reader.integer("points", least=1),
+    )
 
 
 def _trigger(reader: Reader) -> str:

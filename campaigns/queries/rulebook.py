@@ -15,7 +15,14 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from campaigns.earning.rules import CompiledRule, Fact, compile_definition, trigger_of
+from campaigns.earning.rules import (
+    Cap,
+    CompiledRule,
+    Fact,
+    compile_caps,
+    compile_definition,
+    trigger_of,
+)
 from campaigns.models import Publication, RuleVersion
 from loyalty_site.lib import money
 from members.lots import ExpiryPolicy
@@ -51,6 +58,7 @@ class Published:
     rules: tuple[CompiledRule, ...]
     by_trigger: Mapping[str, tuple[CompiledRule, ...]]
     version_ids: Mapping[tuple[str, int], int]
+    caps: tuple[Cap, ...] = ()
 
     def rules_for(self, fact: Fact) -> tuple[CompiledRule, ...]:
         """Return the rules that answer to this kind of fact."""
@@ -207,6 +215,7 @@ def _published(each: Publication, versions: Mapping[int, RuleVersion], locale: s
         rules=rules,
         by_trigger=_by_trigger(rules),
         version_ids={(row.rule.code, row.version): row.pk for row in rows},
+        caps=compile_caps(each.caps),
     )
 
 

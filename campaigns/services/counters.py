@@ -19,9 +19,16 @@ def reserve(book: Rulebook, keys: Iterable[LimitKey], *, dry_run: bool = False) 
     wanted = sorted(set(keys), key=lambda key: (key.scope != "rule", key))
     if not wanted:
         return CounterState()
-    limits = _budgets(book)
+    budgets, caps = _budgets(book), _caps(book)
     rows = [
-        {**key._asdict(), "limit": limits.get((key.scope, key.code)) if key.currency else None}
+        {
+            **key._asdict(),
+            "limit": caps.get((key.per, key.period, key.currency))
+            if key.scope == "program"
+            else budgets.get(key.code)
+            if key.scope == "campaign"
+            else None,
+        }
         for key in wanted
     ]
     with connection.cursor() as cursor:
@@ -33,14 +40,27 @@ def reserve(book: Rulebook, keys: Iterable[LimitKey], *, dry_run: bool = False) 
     return CounterState(used={key: Used(*values) for key, values in zip(wanted, read, strict=True)})
 
 
-def _budgets(book: Rulebook) -> dict[tuple[str, str], int]:
+def _budgets(book: Rulebook) -> dict[str, int]:
     """Return the budget that the database itself holds a campaign's counter to."""
     return {
-        ("campaign", rule.campaign.code): rule.campaign.budget_points
+        rule.campaign.code: rule.campaign.budget_points
         for published in book.publications[:1]
         for rule in published.rules
         if rule.campaign is not None and rule.campaign.budget_points is not None
     }
+
+
+def _caps(book: Rulebook) -> dict[tuple[str, str, str], int]:
+    """Return the points that the database itself holds a cap's counter to.
+
+    A late purchase is held to the cap of its own day, so the widest of them is the bound.
+    """
+    widest: dict[tuple[str, str, str], int] = {}
+    for published in book.publications:
+        for cap in published.caps:
+            name = (cap.per, cap.period, cap.currency)
+            widest[name] = max(widest.get(name, 0), cap.points)
+    return widest
 
 
 def release(book: Rulebook, uses: Sequence[Mapping[str, Any]]) -> None:

@@ -260,7 +260,8 @@ def keys_of(
         evaluation = evaluate(asked, fact, state.facts_at(fact.occurred_at), {})
         giving = {award.rule_code for award in evaluation.awards}
         limited = [rule for rule in limited if rule.code in giving]
-    return limit_keys(limited, fact, state.public_id) if limited else []
+    caps = published.caps if rules else ()
+    return limit_keys(limited, fact, state.public_id, caps) if limited or caps else []
 
 
 def _is_limited(rule: CompiledRule) -> bool:
@@ -293,7 +294,13 @@ def judge(
     published = book.rules_at(at)
     evaluation = NOTHING
     if published is not None:
-        evaluation = evaluate(published.rules_for(fact), fact, state.facts_at(at), counters.used)
+        evaluation = evaluate(
+            published.rules_for(fact),
+            fact,
+            state.facts_at(at),
+            counters.used,
+            caps=published.caps,
+        )
         for award in evaluation.awards:
             if any(use.key not in counters.used for use in award.limit_uses):
                 raise Unreserved

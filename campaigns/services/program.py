@@ -11,7 +11,7 @@ import orjson
 from django.db import connection, transaction
 
 from campaigns.models import Campaign, EarningRule, Publication, RuleVersion
-from campaigns.programfile import ProgramDocument, canonical, live_definitions
+from campaigns.programfile import ProgramDocument, canonical, caps_of, live_definitions
 from campaigns.services import segments
 from loyalty_site.lib.errors import DomainError
 from members.models import Program, Purchase
@@ -65,7 +65,13 @@ def plan(document: ProgramDocument) -> list[Change]:
     changes += _compare("tiers", current.get("tiers"), wanted["tiers"])
     for section in SECTIONS:
         changes += _compare_rows(section, current.get(section) or [], wanted[section])
+    # A program that was stored before there were caps has none.
+    changes += _compare_rows("caps", _named(current.get("caps") or []), _named(wanted["caps"]))
     return changes
+
+
+def _named(caps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**cap, "code": f"{cap['per']}_{cap['period']} {cap['currency']}"} for cap in caps]
 
 
 def _stored_form(document: ProgramDocument) -> dict[str, Any]:
@@ -177,12 +183,14 @@ def _instant(value: str | None) -> datetime | None:
 def _publish(program: Program, document: ProgramDocument, moment: datetime, actor: str) -> None:
     versions = [_version(program, body, moment) for body in live_definitions(document)]
     ids = [version.pk for version in versions]
+    caps = caps_of(document)
     EarningRule.objects.filter(program=program).exclude(
         pk__in=[version.rule_id for version in versions]
     ).update(is_retired=True)
     newest = Publication.objects.filter(program=program).order_by("-number").first()
     stated = document.program.effective_from
-    if newest and newest.rule_versions == ids and stated in (None, newest.effective_from):
+    is_same = newest is not None and (newest.rule_versions, newest.caps) == (ids, caps)
+    if newest and is_same and stated in (None, newest.effective_from):
         return
     # Unbounded while nothing was counted; afterwards what happened before stays as it was.
     effective_from = stated or (moment if Purchase.objects.exists() else None)
@@ -192,6 +200,7 @@ def _publish(program: Program, document: ProgramDocument, moment: datetime, acto
         published_at=moment,
         effective_from=effective_from,
         rule_versions=ids,
+        caps=caps,
         actor=actor,
     )
 

@@ -140,12 +140,32 @@ def _policies(words: Words, program: Program) -> Iterator[dict[str, Any]]:
         yield _policy("clock", pgettext("policy", "When points can be used"), _pending(currency))
     yield _policy("hourglass", pgettext("policy", "How long points last"), _expiry(words, currency))
     yield _policy("return", pgettext("policy", "When you bring something back"), _returns(currency))
+    caps = _caps(words, program)
+    if caps:
+        yield _policy("info", pgettext("policy", "The most you can earn"), caps)
     if program.claim_days:
         yield _policy("card", pgettext("policy", "Forgot your card?"), _claim(program))
     yield _policy(
         "info",
         pgettext("policy", "Your data is yours"),
         _("See it, take it with you or erase it on your profile, at any time."),
+    )
+
+
+def _caps(words: Words, program: Program) -> str:
+    """Return the caps on what one member earns; those on tills are the shop's matter."""
+    told = {
+        "day": _("At most %(points)s a day, from everything together."),
+        "week": _("At most %(points)s a week, from everything together."),
+        "month": _("At most %(points)s a month, from everything together."),
+        "year": _("At most %(points)s a year, from everything together."),
+        "lifetime": _("At most %(points)s in all."),
+    }
+    kinds = {each["code"]: each["kind"] for each in program.document.get("points") or []}
+    return " ".join(
+        told[cap["period"]] % {"points": words.points(cap["points"]).text}
+        for cap in program.document.get("caps") or []
+        if cap["per"] == "member" and kinds.get(cap["currency"]) == "redeemable"
     )
 
 

@@ -1,4 +1,4 @@
-"""The program as a file: plan, apply, export, check."""
+"""The program as a file: new, plan, apply, export, check."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from campaigns.programfile import ProgramDocument, dump, parse, run_tests
 from campaigns.services import program
 from loyalty_site.lib.errors import DomainError
 
+# Complete and sensible as it stands; a program that begins with it is capped.
+STARTER = Path(__file__).parents[2] / "programfile" / "starter.yaml"
+
 
 class Command(BaseCommand):
     """Read a program file, or write the live program as one."""
 
-    help = "plan FILE, apply FILE [--yes], export, check FILE"
+    help = "new, plan FILE, apply FILE [--yes], export, check FILE"
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -30,6 +33,7 @@ class Command(BaseCommand):
             action.add_argument("file", type=Path)
             if name == "apply":
                 action.add_argument("--yes", action="store_true", help="do not ask")
+        actions.add_parser("new", help="write a program to begin with to standard output")
         actions.add_parser("export", help="write the live program to standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -38,6 +42,9 @@ class Command(BaseCommand):
             getattr(self, f"_{options['action']}")(options)
         except DomainError as refusal:
             raise CommandError(refusal.detail) from None
+
+    def _new(self, options: dict[str, Any]) -> None:
+        self.stdout.write(STARTER.read_text(encoding="utf-8"), ending="")
 
     def _plan(self, options: dict[str, Any]) -> None:
         self._print_plan(program.plan(_read(options["file"])))
