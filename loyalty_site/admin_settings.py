@@ -110,6 +110,18 @@ NAVIGATION = [
         _item(_("Data exports"), "download", "members.dataexport"),
     ),
     _group(
+        _("Trust"),
+        {
+            "title": _("Liability"),
+            "icon": "account_balance_wallet",
+            "link": reverse_lazy("liability"),
+            "permission": lambda request: request.user.has_perm("members.view_ledgeraccount"),
+        },
+        _item(_("Proofs of the ledger"), "verified", "members.ledgerreport"),
+        _item(_("Rehearsals"), "event_upcoming", "members.rehearsal"),
+        _item(_("Rehearsed lines"), "format_list_numbered", "members.rehearsalline"),
+    ),
+    _group(
         _("Operation"),
         _item(_("Job runs"), "task_alt", "members.jobrun"),
         _item(_("Heartbeats"), "monitor_heart", "members.heartbeat"),

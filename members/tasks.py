@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from members.services import jobs, periodic, upkeep
+from members.services import jobs, periodic, rehearsal, upkeep
 
 
 @shared_task
@@ -60,6 +60,13 @@ def purge_tokens() -> None:
 def beat_heartbeat() -> None:
     """Leave the worker's sign of life."""
     upkeep.beat(moment=timezone.now())
+
+
+@shared_task
+def rehearse() -> None:
+    """Rehearse the next days, for every rehearsal that staff asked for and nobody took up."""
+    for pk in rehearsal.waiting():
+        rehearsal.run(pk)
 
 
 def _run(name: str) -> None:

@@ -23,6 +23,7 @@ from members.models import (
     Heartbeat,
     JobRun,
     LedgerAccount,
+    LedgerReport,
     Member,
     OutboxEvent,
     Program,
@@ -76,10 +77,17 @@ class Proof:
     run: JobRun | None
     url: str
     ago: str = ""
+    report: LedgerReport | None = None
 
     @property
     def differences(self) -> list[str]:
         """Return the invariants that are broken."""
+        if self.report is not None:
+            return [
+                f"{found['invariant']} ({found['differences']})"
+                for found in self.report.findings
+                if found["differences"]
+            ]
         return self.run.failure.split("; ") if self.run and self.run.failure else []
 
 
@@ -257,4 +265,7 @@ def _proof(runs: list[JobRun], now: datetime) -> Proof:
     state = "failed" if run.failure else "proved"
     if not run.failure and (run.finished_at is None or now - run.finished_at > PROOF_LATE_AFTER):
         state = "late"
-    return Proof(state, run, _url("members", "jobrun", run.pk), _ago(now - run.started_at))
+    report = LedgerReport.objects.filter(made_at__gte=run.started_at).order_by("-made_at").first()
+    url = _url("members", "ledgerreport", report.pk) if report else ""
+    url = url or _url("members", "jobrun", run.pk)
+    return Proof(state, run, url, _ago(now - run.started_at), report)

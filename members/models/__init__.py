@@ -17,6 +17,7 @@ from members.models.ledger import (
     LotUse,
     PointLot,
 )
+from members.models.operations import LedgerReport, Rehearsal, RehearsalLine
 from members.models.people import (
     ConsentRecord,
     DataExport,
@@ -41,6 +42,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerHold",
     "LedgerNote",
+    "LedgerReport",
     "LedgerTransaction",
     "LotUse",
     "Member",
@@ -51,6 +53,8 @@ __all__ = [
     "Program",
     "Purchase",
     "PurchaseLine",
+    "Rehearsal",
+    "RehearsalLine",
     "Return",
     "ReturnLine",
     "Segment",

@@ -41,7 +41,10 @@ class Trouble:
             self.members.append(member_id)
 
     def __str__(self) -> str:
-        return "; ".join(f"{reason} ({times} times)" for reason, times in self.reasons.items())
+        return "; ".join(
+            f"{reason} ({times} times)" if times > 1 else reason
+            for reason, times in self.reasons.items()
+        )
 
 
 # Does what is due at the moment; returns how much, and None when there was nothing left.

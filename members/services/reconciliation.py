@@ -6,6 +6,7 @@ the rows that break it. Each app checks what its own tables add to the books.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,8 +16,14 @@ from typing import Any
 import orjson
 from django.apps import apps
 from django.db import connection, transaction
+from django.utils import timezone
 
+from members.models import LedgerReport
 from members.services.jobs import Job, Trouble
+
+# Of each broken invariant so many rows are named; the count is of all.
+ROWS_SHOWN = 20
+REPORTS_KEPT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +37,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How many rows break an invariant, and the first of them."""
+    """How many rows break an invariant, and the first ``ROWS_SHOWN`` of them."""
 
     name: str
     invariant: str
     differences: int
-    first: dict[str, Any] | None
+    rows: Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +94,40 @@ def verify(wanted: Sequence[Check] | None = None) -> Report:
 
 def _find(cursor: Any, check: Check) -> Finding:
     cursor.execute(
-        f"SELECT count(*) OVER (), to_jsonb(d)::text FROM ({check.sql}\n) d ORDER BY 2 LIMIT 1"
+        f"SELECT count(*) OVER (), to_jsonb(d)::text FROM ({check.sql}\n) d ORDER BY 2"
+        f" LIMIT {ROWS_SHOWN}"
     )
-    row = cursor.fetchone()
-    differences, first = (row[0], orjson.loads(row[1])) if row else (0, None)
-    return Finding(check.name, check.invariant, differences, first)
+    found = cursor.fetchall()
+    rows = [orjson.loads(text) for _count, text in found]
+    return Finding(check.name, check.invariant, found[0][0] if found else 0, rows)
 
 
 def verify_ledger(_moment: datetime, trouble: Trouble) -> int:
-    """Prove the books; every broken invariant becomes trouble. Returns the entries proved."""
+    """Prove the books and keep the report; return the entries proved.
+
+    Every broken invariant becomes trouble.
+    """
+    started = time.monotonic()
     report = verify()
+    keep(report, made_at=timezone.now(), seconds=time.monotonic() - started)
     for finding in report.findings:
         if finding.differences:
-            trouble.add(f"{finding.name}: {finding.differences} differences")
+            trouble.add(f"{finding.name}: {finding.differences} rows")
     return report.entries
+
+
+def keep(report: Report, *, made_at: datetime, seconds: float) -> LedgerReport:
+    """Write the report down for staff, and drop those that are older than the last few."""
+    kept = LedgerReport.objects.create(
+        made_at=made_at,
+        seconds=round(seconds, 1),
+        entries=report.entries,
+        differences=sum(finding.differences for finding in report.findings),
+        findings=[asdict(finding) for finding in report.findings],
+    )
+    old = LedgerReport.objects.order_by("-pk").values_list("pk", flat=True)[REPORTS_KEPT:]
+    LedgerReport.objects.filter(pk__in=list(old)).delete()
+    return kept
 
 
 VERIFY_LEDGER = Job(name="verify_ledger", chunk=verify_ledger, is_exclusive=False, in_chunks=False)

@@ -36,5 +36,5 @@ class Command(BaseCommand):
             self.stdout.write(f"ok    {finding.invariant}")
             return
         self.stdout.write(f"FAIL  {finding.invariant}")
-        first = json.dumps(finding.first, default=str)
+        first = json.dumps(finding.rows[0], default=str)
         self.stdout.write(f"      {finding.differences} differences, the first: {first}")
