@@ -51,3 +51,12 @@ install() {
     fi
     printf '%s' "$wanted" >"$root/.venv/installed-$(printf '%s' "$wanted" | cksum | cut -d ' ' -f 1)"
 }
+
+# read_env: takes the settings of .env, where there is one.
+read_env() {
+    if [ -f .env ]; then
+        set -a
+        . ./.env
+        set +a
+    fi
+}

@@ -86,8 +86,8 @@ def _wheel_binaries() -> Path | None:
     return None
 
 
-def _candidates() -> Iterator[Path]:
-    """Yield folders of binaries, the most wanted first."""
+def binary_folders() -> Iterator[Path]:
+    """Yield folders of PostgreSQL's programs, the most wanted first."""
     if chosen := os.environ.get("EMBEDDED_POSTGRES_BIN"):
         yield Path(chosen)
         return
@@ -100,10 +100,11 @@ def _candidates() -> Iterator[Path]:
         yield from sorted(found, key=lambda path: re.findall(r"\d+", str(path)), reverse=True)
 
 
-def _major_version(folder: Path) -> int | None:
+def major_version_of(program: Path) -> int | None:
+    """Return the major version of one of PostgreSQL's programs, None where it does not run."""
     try:
         output = subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, text=True, check=True
+            [program, "--version"], capture_output=True, text=True, check=True
         ).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -167,8 +168,8 @@ class EmbeddedPostgres(EmbeddedServer):
         if version_file.exists():
             wanted = int(version_file.read_text().split(".")[0])
         seen = []
-        for folder in _candidates():
-            major = _major_version(folder)
+        for folder in binary_folders():
+            major = major_version_of(folder / "postgres")
             if major and major >= MAJOR_VERSION_MIN and wanted in {None, major}:
                 return folder, major
             seen.append(f"{folder} ({major or 'does not run'})")

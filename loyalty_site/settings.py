@@ -250,6 +250,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "REDOC_DIST": "SIDECAR",
 }
 
+# Privacy -------------------------------------------------------------------------------------
+
+_erasure_log = env.text("ERASURE_LOG", "" if IS_PRODUCTION else str(VAR_DIR / "erasures.log"))
+ERASURE_LOG: Path | None = Path(_erasure_log).absolute() if _erasure_log else None
+
 # Languages and files -------------------------------------------------------------------------
 
 USE_TZ = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
@@ -9,6 +10,7 @@ from django.db import transaction
 from campaigns.models import Event
 from members.models import Member
 from members.services import privacy
+from members.services.erasure_log import Erasure
 from rewards.models import Redemption
 from rewards.services import redemptions
 
@@ -35,3 +37,19 @@ def erase_member(*, member: Member, confirm: str, actor: str, moment: datetime) 
     Event.objects.filter(member=member).update(payload={})
     Redemption.objects.filter(member=member).update(cancel_reason="")
     return forfeited
+
+
+def erase_again(erasures: Iterable[Erasure]) -> int:
+    """Erase whom the log says was erased and a restored database still knows; return how many.
+
+    Each is dated as it was then. Whoever is erased already, or joined after the backup, is passed
+    over, so that a repeat changes nothing.
+    """
+    erased = 0
+    for each in erasures:
+        member = Member.objects.filter(public_id=each.public_id).first()
+        if member is None or member.status == Member.Status.ERASED:
+            continue
+        erase_member(member=member, confirm=member.number, actor="restore", moment=each.erased_at)
+        erased += 1
+    return erased

@@ -6,6 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from typing import Final
 
@@ -31,7 +32,7 @@ from members.models import (
     SegmentMembership,
     User,
 )
-from members.services import consents, ledger
+from members.services import consents, erasure_log, ledger
 from members.services.profile import MemberErased
 
 ERASURE: Final = "erasure"
@@ -58,6 +59,9 @@ def erase(*, member: Member, confirm: str, actor: str, moment: datetime) -> dict
     _empty(locked, moment)
     if user is not None:
         _remove_login(user)
+    # After the commit: a log that named somebody who was not erased would erase them later. What
+    # a process killed here has not written, the next backup writes.
+    transaction.on_commit(partial(erasure_log.note, locked.public_id, moment), robust=True)
     return forfeited
 
 

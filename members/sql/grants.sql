@@ -28,3 +28,5 @@ REVOKE UPDATE, DELETE, TRUNCATE ON public.members_purchase, public.members_purch
   public.members_return, public.members_returnline FROM {site};
 GRANT UPDATE (state, member_id, claimed_at, evaluation) ON public.members_purchase TO {site};
 GRANT UPDATE (state, purchase_id, applied_at, points, problem) ON public.members_return TO {site};
+-- Restored without the rights of the dump, a function may be run by everybody.
+REVOKE EXECUTE ON FUNCTION public.ledger_new_epoch() FROM PUBLIC;

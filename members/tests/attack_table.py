@@ -123,7 +123,9 @@ ATTACKS: dict[str, Attack] = {
     "a type that does not exist": e(("available", 5), ("issued", -5), points=5, type="gift"),
     "a forged transaction id": lambda x, s: head(x, s, xid="1"),
     "a forged epoch": lambda x, s: earn(
-        x, s, (s.holder.available, 1), (s.books.issued, -1), points=1, epoch=2
+        *(x, s, (s.holder.available, 1), (s.books.issued, -1)),
+        points=1,
+        epoch=scalar(x, "SELECT ledger_epoch() + 1"),
     ),
     "an address in the reference": e(
         ("available", 1), ("issued", -1), points=1, external_ref="a@b.example"

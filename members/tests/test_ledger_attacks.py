@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from conftest import SERVER
-from members.tests import books as ledger
 from members.tests.attack_table import ATTACKS, HONEST, SITE_ONLY
 from members.tests.attacks import Attack, Scene
-from members.tests.books import DAY, NOON, Books, Connection, Holder, scalar
+from members.tests.books import Connection
+from members.tests.scenes import set_scene
 
 INTEGRITY = "23"
 PRIVILEGE = "42501"
@@ -41,48 +41,7 @@ def urls(django_db_setup: None) -> Iterator[dict[str, str]]:
 def scene(urls: dict[str, str]) -> Scene:
     """Write the books before the first attack."""
     with psycopg.connect(urls["site"], autocommit=True) as site:
-        books = ledger.open_books(site)
-        holder, other, owing = (ledger.enroll(site, books) for _ in range(3))
-        earned = ledger.earn(site, books, holder, 100, expires_at=NOON + 300 * DAY)
-        ledger.earn(site, books, holder, 80, expires_at=NOON + 600 * DAY)
-        other_earned = ledger.earn(site, books, other, 70)
-        held = ledger.debit(site, books, holder, 10, kind="hold", hold_expires_at=NOON + DAY)
-        captured = ledger.debit(site, books, holder, 10, kind="hold", hold_expires_at=NOON + DAY)
-        ledger.capture(site, captured)
-        redeemed = ledger.debit(site, books, holder, 5)
-        owing_earn = ledger.earn(site, books, owing, 50)
-        ledger.debit(site, books, owing, 50)
-        _claw_into_debt(site, books, owing, owing_earn)
-        lots = [
-            scalar(site, "SELECT min(id) FROM members_pointlot WHERE account_id = %s", account)
-            for account in (holder.available, other.available)
-        ]
-        spare = scalar(
-            site, "SELECT max(id) FROM members_pointlot WHERE account_id = %s", holder.available
-        )
-    return Scene(
-        books=books,
-        holder=holder,
-        other=other,
-        owing=owing,
-        earned=earned,
-        lot=lots[0],
-        spare_lot=spare,
-        other_lot=lots[1],
-        held=held,
-        captured=captured,
-        redeemed=redeemed,
-        other_earned=other_earned,
-    )
-
-
-def _claw_into_debt(site: Connection, books: Books, holder: Holder, earned: int) -> None:
-    header = ledger.header(books, holder, "clawback", reverses=earned)
-    entries = [
-        {"h": 0, "account": holder.debt, "points": -50},
-        {"h": 0, "account": books.issued, "points": 50},
-    ]
-    ledger.post(site, books, {"headers": [header], "lots": [], "uses": [], "entries": entries})
+        return set_scene(site)
 
 
 @pytest.fixture(scope="module")

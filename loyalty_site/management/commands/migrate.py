@@ -85,11 +85,19 @@ class Command(migrate.Command):
 
     @staticmethod
     def _grant(alias: str, statements: list[str]) -> None:
-        connection = connections[alias]
-        site = connection.ops.quote_name(settings.DATABASES[DEFAULT_DB_ALIAS]["USER"])
-        with transaction.atomic(using=alias), connection.cursor() as cursor:
+        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
             for text in statements:
-                cursor.execute(text.replace("{site}", site))
+                cursor.execute(text.replace("{site}", _site_role()))
+
+
+def _site_role() -> str:
+    role: str = settings.DATABASES[DEFAULT_DB_ALIAS]["USER"]
+    return str(connections[DEFAULT_DB_ALIAS].ops.quote_name(role))
+
+
+def default_privileges() -> str:
+    """Return the SQL by which the site gets its rights on tables as its owner makes them."""
+    return DEFAULT_PRIVILEGES.replace("{site}", _site_role())
 
 
 def grant_files() -> list[Path]:
