@@ -212,12 +212,13 @@ def debit(
     kind: str = "redeem",
     at: datetime = NOON,
     hold_expires_at: datetime | None = None,
+    moment: datetime | None = None,
 ) -> int:
-    """Redeem or hold available points; return the header."""
+    """Redeem or hold available points, recorded at ``moment`` or ``at``; return the header."""
     transaction: int = scalar(
         connection,
         "SELECT ledger_debit(%s, %s, %s, %s, 'redemption', %s, 'test', %s, %s, %s)",
-        *(holder.member, books.points, points, kind, f"r-{next(_numbers)}", at, at),
+        *(holder.member, books.points, points, kind, f"r-{next(_numbers)}", at, moment or at),
         hold_expires_at,
     )
     return transaction

@@ -176,6 +176,7 @@ class LedgerMachine(RuleBasedStateMachine):
             points,
             kind="redeem" if hold_expires_at is None else "hold",
             at=instant(self.now - age),
+            moment=instant(self.now),
             hold_expires_at=None if hold_expires_at is None else instant(hold_expires_at),
         )
 
