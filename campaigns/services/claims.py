@@ -171,13 +171,14 @@ def _post(
     actor: str,
     moment: datetime,
 ) -> None:
-    document = Document(book, moment, actor)
+    document = Document(book, moment)
     document.add_awards(
         judgement=judgement,
         member=state,
         occurred_at=purchase.occurred_at,
         source="purchase",
         ref=purchase.public_id,
+        actor=actor,
     )
     first_member = None if purchase.member is None else str(purchase.member.public_id)
     document.claim = {
@@ -189,7 +190,7 @@ def _post(
             "first": {"member": first_member, "evaluation": purchase.evaluation},
         },
     }
-    write(document, used, {state.id: state}, key=None, answer=None, member_pk=state.id)
+    write(document, used, {state.id: state})
 
 
 def _returned(purchase: Purchase) -> dict[int, Decimal]:

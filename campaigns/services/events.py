@@ -99,9 +99,9 @@ def _process(
     if dry_run:
         answer = _present(None, body, said, evaluation_record(judgement), currency)
         return Outcome(200, _marked(answer, dry_run)), member.pk
-    document = Document(book, moment, actor or "")
-    public_id = _add(document, body, state, judgement)
-    write(document, used, {state.id: state}, key=None, answer=None, member_pk=state.id)
+    document = Document(book, moment)
+    public_id = _add(document, body, state, judgement, actor or "")
+    write(document, used, {state.id: state})
     answer = _present(public_id, body, said, evaluation_record(judgement), currency)
     return Outcome(201, answer), member.pk
 
@@ -110,7 +110,9 @@ def _marked(answer: dict[str, Any], dry_run: bool) -> dict[str, Any]:
     return {**answer, "dry_run": True} if dry_run else answer
 
 
-def _add(document: Document, body: EventBody, state: MemberState, judgement: Judgement) -> UUID:
+def _add(
+    document: Document, body: EventBody, state: MemberState, judgement: Judgement, actor: str
+) -> UUID:
     public_id = uuid4()
     document.event = {
         "public_id": public_id,
@@ -129,6 +131,7 @@ def _add(document: Document, body: EventBody, state: MemberState, judgement: Jud
         occurred_at=body.occurred_at,
         source="event",
         ref=public_id,
+        actor=actor,
     )
     return public_id
 

@@ -1,59 +1,35 @@
 """Take purchases in: one, many, or as a rehearsal that writes nothing.
 
-One code path serves one purchase and a thousand: open in one call, judge in
-memory, post in another. Between them only what is limited needs a third.
+Purchases that tills send singly at the same time are joined: they are posted in one
+transaction, each with the answer that it would have got alone.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
 from uuid import uuid4
 
-from django.db import Error, InterfaceError, OperationalError, transaction
+from django.db import Error, InterfaceError, OperationalError, connection
 
-from campaigns import presenters
-from campaigns.bodies import PurchaseBody, content_key
-from campaigns.earning.facts import PurchaseFacts
+from campaigns.bodies import PurchaseBody
 from campaigns.queries import rulebook
-from campaigns.services import counters, judging, opening, returns
-from campaigns.services.checks import check_occurred_at, read_only
-from campaigns.services.judging import CounterState, Judgement, MemberState
-from campaigns.services.keys import Key, Outcome, keep
+from campaigns.services.keys import Key, Outcome
 from campaigns.services.opening import Row
-from campaigns.services.posting import Document, write
-from campaigns.services.records import evaluation_record
+from campaigns.services.run import Run
 from loyalty_site.lib.errors import DomainError
+from loyalty_site.lib.joining import Joiner
 from loyalty_site.lib.problems import InternalError, Unavailable
 from loyalty_site.lib.retries import retrying
-from members.models import Member
-from members.queries.lookup import UnknownMember
 
 ROWS_PER_COMMIT = 250
+# So many single purchases are joined at most: the first of them waits for the last.
+JOINED_MAX = 16
 
 logger = logging.getLogger(__name__)
-
-
-class PurchaseConflict(DomainError):
-    """The till's name for the purchase belongs to another one."""
-
-    code = "purchase_conflict"
-    title = "Another purchase has this source and external_id"
-    cause = "A purchase is named once and for ever; this name came with other content before."
-    remedy = "Send the first content again, or give the new purchase a name of its own."
-
-
-class CurrencyMismatch(DomainError):
-    """The money is not the program's."""
-
-    code = "currency_mismatch"
-    status = 422
-    title = "The purchase is not in the program's currency"
-    cause = "Points are counted in one money only."
-    remedy = "Convert the amounts, or leave the purchase out of the program."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +40,30 @@ class RowOutcome:
     points: int = 0
     public_id: str | None = None
     problem: DomainError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One purchase as a till sent it; ``currency`` is the one that its answer speaks of."""
+
+    body: PurchaseBody
+    actor: str
+    moment: datetime
+    currency: str
+    key: Key | None = None
+
+    @property
+    def row(self) -> Row:
+        """Return a row of it that nothing is known of yet."""
+        return Row(self.body, uuid4(), self.actor, self.currency, self.key)
+
+    @property
+    def names(self) -> list[tuple[str, ...]]:
+        """Return what only one purchase of a group may have: its two names."""
+        names: list[tuple[str, ...]] = [("name", self.body.source, self.body.external_id)]
+        if self.key is not None:
+            names.append(("key", self.key.caller, self.key.key))
+        return names
 
 
 def process_purchase(
@@ -88,12 +88,33 @@ def process_purchase(
     :raises IdempotencyKeyReused: the key belongs to another request.
     """
     code = rulebook.spoken_currency(currency)
+    if dry_run:
+        asked = Asked(body, actor, moment, code)
+        return retrying(lambda: Run(moment, dry_run=True).single(asked.row))
+    asked = Asked(body, actor, moment, code, key)
+    # What belongs to an open transaction cannot be committed by another thread.
+    return _alone(asked) if connection.in_atomic_block else _joiner.do(asked)
 
-    def act() -> Outcome:
-        run = _Run(actor, moment, code, key=None if dry_run else key, dry_run=dry_run)
-        return run.single(body)
 
-    return retrying(act)
+def _alone(asked: Asked) -> Outcome:
+    return retrying(lambda: Run(asked.moment).single(asked.row))
+
+
+def process_group(group: Sequence[Asked]) -> list[Outcome | Exception | None]:
+    """Post purchases that were sent singly in one transaction.
+
+    Returns for each its answer or its refusal, or None where it has to come alone. No two of
+    them have a name or a key in common. They are recorded at the moment of the one that came
+    last. An error of the database undoes them all.
+    """
+    rows = [asked.row for asked in group]
+    Run(max(asked.moment for asked in group)).many(rows)
+    return [row.refusal or row.answer for row in rows]
+
+
+_joiner = Joiner(
+    alone=_alone, together=process_group, names=lambda asked: asked.names, size_max=JOINED_MAX
+)
 
 
 def process_batch(
@@ -110,7 +131,7 @@ def process_batch(
     while len(outcomes) < len(bodies):
         chunk = _until_repeated(bodies[len(outcomes) : len(outcomes) + size])
         try:
-            done = retrying(_Run(actor, moment, code).many_of(chunk))
+            done = retrying(partial(_posted, chunk, actor, moment, code))
         except (Error, DomainError):
             done = list(_one_by_one(chunk, actor, moment, code))
         outcomes += done
@@ -135,7 +156,7 @@ def _one_by_one(
 ) -> Iterator[RowOutcome]:
     for body in bodies:
         try:
-            yield retrying(_Run(actor, moment, currency).many_of([body]))[0]
+            yield retrying(partial(_posted, [body], actor, moment, currency))[0]
         except DomainError as refusal:
             yield RowOutcome("error", problem=refusal)
         except (OperationalError, InterfaceError) as error:
@@ -146,231 +167,14 @@ def _one_by_one(
             yield RowOutcome("error", problem=InternalError())
 
 
-class _Run:
-    """One database transaction of intake."""
-
-    def __init__(
-        self,
-        actor: str,
-        moment: datetime,
-        currency: str,
-        *,
-        key: Key | None = None,
-        dry_run: bool = False,
-    ) -> None:
-        self.actor = actor
-        self.moment = moment
-        self.currency = currency
-        self.key = key
-        self.dry_run = dry_run
-        self.book = rulebook.current()
-        self.members: Mapping[int, MemberState] = {}
-
-    def single(self, body: PurchaseBody) -> Outcome:
-        """Return the answer about one purchase."""
-        with transaction.atomic():
-            if self.dry_run:
-                read_only()
-            row = Row(body, uuid4())
-            kept = self._open([row])
-            if kept is not None:
-                return kept
-            if row.is_fresh:
-                self._post([row])
-            elif row.answer is not None and self.key is not None:
-                keep(self.key, row.answer, row.member_pk, self.moment)
-            if row.refusal is not None:
-                raise row.refusal
-        if row.answer is None:
-            raise AssertionError("a judged purchase has an answer")
-        return row.answer
-
-    def many_of(self, bodies: Sequence[PurchaseBody]) -> Any:
-        """Return the act that posts the first of the rows, as many as one commit can take.
-
-        Called, it returns what became of each of them, in order; at least one.
-        """
-
-        def act() -> list[RowOutcome]:
-            rows = [Row(body, uuid4()) for body in bodies]
-            with transaction.atomic():
-                self._open(rows)
-                fresh = [row for row in rows if row.is_fresh]
-                if fresh:
-                    self._post(_until_parked(fresh))
-            posted = next((n for n, row in enumerate(rows) if row.is_fresh), len(rows))
-            return [_row_outcome(row) for row in rows[:posted]]
-
-        return act
-
-    def _open(self, rows: Sequence[Row]) -> Outcome | None:
-        opened = opening.open_rows(
-            rows, book=self.book, key=self.key, moment=self.moment, dry_run=self.dry_run
-        )
-        if opened.kept is not None:
-            return opened.kept
-        self.book, self.members = opened.book, opened.members
-        for row in rows:
-            try:
-                if row.found["known"] is None:
-                    self._check(row)
-                else:
-                    row.answer = self._repeat(row, opened)
-            except DomainError as refusal:
-                row.refusal = refusal
-        return None
-
-    # Deciding --------------------------------------------------------------------------------
-
-    def _check(self, row: Row) -> None:
-        check_occurred_at(row.body.occurred_at, self.moment)
-        if row.body.currency != self.book.currency:
-            raise CurrencyMismatch(
-                f"The program counts {self.book.currency}.", expected=self.book.currency
-            )
-        if row.body.member is not None and row.member_pk is None:
-            raise UnknownMember
-
-    def _repeat(self, row: Row, opened: opening.Opened) -> Outcome:
-        stored = opened.known[row.found["known"]]
-        said = None
-        if row.body.member is not None:
-            said = self._member_said(row, stored.member)
-        if content_key(row.body, said) != bytes(stored.content_key):
-            raise PurchaseConflict
-        body = presenters.first_answer(stored, self.currency)
-        if self.dry_run:
-            body["dry_run"] = True
-        return Outcome(200, body, replayed=True)
-
-    def _member_said(self, row: Row, first: Member | None) -> str:
-        if row.member_pk is not None:
-            return self.members[row.member_pk].public_id
-        # The references of an erased member lead nowhere; a repeat of theirs is still a repeat.
-        if first is None or first.status != Member.Status.ERASED:
-            raise PurchaseConflict
-        return str(first.public_id)
-
-    # Posting ---------------------------------------------------------------------------------
-
-    def _post(self, rows: Sequence[Row]) -> None:
-        """Post the rows up to the first that has to be committed before the next is judged."""
-        facts = [judging.purchase_facts(row.body, self.book) for row in rows]
-        used = self._reserve(rows, facts, asked_only=True)
-        try:
-            document = self._judge(rows, facts, used)
-        except judging.Unreserved:
-            self.members = opening.read_states(rows, self.book, self.moment)
-            used = self._reserve(rows, facts, asked_only=False)
-            document = self._judge(rows, facts, used)
-        if self.dry_run or not document.purchases:
-            return
-        # Only a purchase sent singly has a key, and its answer is that of the first row.
-        write(
-            document,
-            used,
-            self.members,
-            key=self.key,
-            answer=rows[0].answer,
-            member_pk=rows[0].member_pk,
-        )
-        for row in rows:
-            if row.answer is not None and row.found["parked"]:
-                returns.apply_parked(
-                    book=self.book, purchase=row.public_id, moment=self.moment, actor=self.actor
-                )
-
-    def _reserve(
-        self, rows: Sequence[Row], facts: Sequence[PurchaseFacts], *, asked_only: bool
-    ) -> CounterState:
-        keys = [
-            key
-            for row, fact in zip(rows, facts, strict=True)
-            if (member := self._earning_member(row)) is not None
-            for key in judging.keys_of(self.book, member, fact, asked_only=asked_only)
-        ]
-        return counters.reserve(self.book, keys, dry_run=self.dry_run)
-
-    def _earning_member(self, row: Row) -> MemberState | None:
-        if row.member_pk is None:
-            return None
-        member = self.members[row.member_pk]
-        # What was bought before joining earns only through a claim.
-        return member if row.body.occurred_at >= member.enrolled_at else None
-
-    def _judge(
-        self, rows: Sequence[Row], facts: Sequence[PurchaseFacts], used: CounterState
-    ) -> Document:
-        document = Document(self.book, self.moment, self.actor)
-        for row in rows:
-            row.answer = None
-        for row, fact in zip(rows, facts, strict=True):
-            member = self._earning_member(row)
-            judgement = None
-            if member is not None:
-                try:
-                    judgement = judging.judge(self.book, member, fact, used, self.moment)
-                except DomainError as refusal:
-                    row.refusal = refusal
-                    continue
-            self._add(document, row, fact, judgement)
-            if judgement is not None and judgement.is_settled_first:
-                break
-        return document
-
-    def _add(
-        self, document: Document, row: Row, fact: PurchaseFacts, judgement: Judgement | None
-    ) -> None:
-        owner = None if row.member_pk is None else self.members[row.member_pk]
-        record = evaluation_record(judgement)
-        if judgement is None and owner is not None:
-            tier = judging.held_tier(owner, row.body.occurred_at)
-            record["tier"] = {"before": tier, "after": tier}
-        position = document.add_purchase(
-            public_id=row.public_id,
-            body=row.body,
-            facts=fact,
-            content_key=content_key(row.body, owner.public_id if owner else None),
-            member=owner,
-            evaluation=record,
-        )
-        if judgement is not None and owner is not None:
-            document.add_awards(
-                judgement=judgement,
-                member=owner,
-                occurred_at=row.body.occurred_at,
-                source="purchase",
-                ref=row.public_id,
-                position=position,
-            )
-        row.answer = Outcome(200 if self.dry_run else 201, self._present(row, fact, owner, record))
-
-    def _present(
-        self, row: Row, fact: PurchaseFacts, owner: MemberState | None, record: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        body = presenters.purchase(
-            public_id=None if self.dry_run else row.public_id,
-            source=row.body.source,
-            external_id=row.body.external_id,
-            state="closed",
-            member=owner.public_id if owner else None,
-            occurred_at=row.body.occurred_at,
-            net=fact.net,
-            money_currency=row.body.currency,
-            evaluation=record,
-            currency=self.currency,
-        )
-        if self.dry_run:
-            body["dry_run"] = True
-        return body
-
-
-def _until_parked(rows: Sequence[Row]) -> Sequence[Row]:
-    """Cut the rows after the first purchase that returns are waiting for: they come next."""
-    for place, row in enumerate(rows, 1):
-        if row.found["parked"]:
-            return rows[:place]
-    return rows
+def _posted(
+    bodies: Sequence[PurchaseBody], actor: str, moment: datetime, currency: str
+) -> list[RowOutcome]:
+    """Post the first of the rows, as many as one commit can take; return what became of them."""
+    rows = [Row(body, uuid4(), actor, currency) for body in bodies]
+    Run(moment).many(rows)
+    posted = next((n for n, row in enumerate(rows) if row.is_fresh), len(rows))
+    return [_row_outcome(row) for row in rows[:posted]]
 
 
 def _row_outcome(row: Row) -> RowOutcome:

@@ -26,6 +26,11 @@ class Key:
     key: str
     fingerprint: bytes
 
+    @property
+    def wire(self) -> tuple[str, str, str]:
+        """Return it as a document carries it: caller, key, fingerprint in hexadecimal digits."""
+        return self.caller, self.key, self.fingerprint.hex()
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -32,6 +32,9 @@ class Row:
 
     body: PurchaseBody
     public_id: UUID
+    actor: str
+    currency: str
+    key: Key | None = None
     found: Mapping[str, Any] = field(default_factory=dict)
     answer: Outcome | None = None
     refusal: DomainError | None = None
@@ -50,26 +53,22 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What the opening call gave beside the rows; ``kept`` answers the request at once."""
+    """What the opening call gave beside the rows."""
 
     book: Rulebook
-    kept: Outcome | None = None
     members: Mapping[int, MemberState] = field(default_factory=dict)
     known: Mapping[int, Purchase] = field(default_factory=dict)
 
 
-def open_rows(
-    rows: Sequence[Row], *, book: Rulebook, key: Key | None, moment: datetime, dry_run: bool
-) -> Opened:
+def open_rows(rows: Sequence[Row], *, book: Rulebook, moment: datetime, dry_run: bool) -> Opened:
     """Take the keys and locks, settle what is due, and fill what was found into the rows.
 
-    :raises RequestInProgress: another request holds the key.
-    :raises IdempotencyKeyReused: the key belongs to another request.
+    A row whose key is known is answered, or refused, at once; nothing is found for it.
     """
-    opened = _call_open(rows, book, key, moment, dry_run)
-    kept = kept_answer(opened["idempotency"]) if "idempotency" in opened else None
-    if kept is not None:
-        return Opened(book, kept)
+    opened = _call_open(rows, book, moment, dry_run)
+    rows = _unkept(rows, opened.get("kept"))
+    if not rows:
+        return Opened(book)
     for row, found in zip(rows, opened["rows"], strict=True):
         row.found = found
     members = opened["members"]
@@ -77,28 +76,36 @@ def open_rows(
         # Other rules may ask for other facts.
         book = rulebook.current(opened["version"])
         members = _read_members(rows, book)
-    return Opened(book, None, _states(members, book, moment), _known(rows))
+    return Opened(book, _states(members, book, moment), _known(rows))
+
+
+def _unkept(rows: Sequence[Row], kept: Mapping[str, Any] | None) -> Sequence[Row]:
+    """Answer the rows whose keys are known, and return the others."""
+    if not kept:
+        return rows
+    for place, found in kept.items():
+        row = rows[int(place)]
+        try:
+            row.answer = kept_answer(found)
+        except DomainError as refusal:
+            row.refusal = refusal
+    return [row for row in rows if row.is_fresh]
 
 
 def _call_open(
-    rows: Sequence[Row], book: Rulebook, key: Key | None, moment: datetime, dry_run: bool
+    rows: Sequence[Row], book: Rulebook, moment: datetime, dry_run: bool
 ) -> dict[str, Any]:
     since = min(row.body.occurred_at for row in rows)
     request = {
         **judging.asked_facts(book, since),
         "rows": [_reference(row.body, moment) for row in rows],
     }
+    if any(row.key is not None for row in rows):
+        request["keys"] = [row.key and row.key.wire for row in rows]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT intake_open(%s::bigint, %s::jsonb, %s::text, %s::text, %s::bytea,"
-            " %s::timestamptz, %s::boolean)",
-            [
-                book.program_id,
-                dumps(request).decode(),
-                *((key.caller, key.key, key.fingerprint) if key else (None, None, None)),
-                moment,
-                dry_run,
-            ],
+            "SELECT intake_open(%s::bigint, %s::jsonb, %s::timestamptz, %s::boolean)",
+            [book.program_id, dumps(request).decode(), moment, dry_run],
         )
         opened: dict[str, Any] = orjson.loads(cursor.fetchone()[0])
     return opened

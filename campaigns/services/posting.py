@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection
 
 from campaigns.bodies import PurchaseBody
@@ -27,7 +28,6 @@ class Document:
 
     book: Rulebook
     recorded_at: datetime
-    actor: str
     purchases: list[dict[str, Any]] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
     claim: dict[str, Any] | None = None
@@ -99,6 +99,7 @@ class Document:
         occurred_at: datetime,
         source: str,
         ref: UUID | str,
+        actor: str,
         position: int = 0,
     ) -> None:
         """Add the awards of one fact, the ledger transactions that they make, and the news.
@@ -107,7 +108,7 @@ class Document:
         granted makes no transaction; its awards stand with zero points.
         """
         headers = {
-            code: self._add_transaction(granted, member, occurred_at, source, str(ref))
+            code: self._add_transaction(granted, member, occurred_at, source, str(ref), actor)
             for code, granted in judgement.granted.items()
             if granted.points
         }
@@ -142,6 +143,7 @@ class Document:
         occurred_at: datetime,
         source: str,
         ref: str,
+        actor: str,
     ) -> int:
         header = len(self.headers)
         currency = granted.currency
@@ -152,7 +154,7 @@ class Document:
                 "type": "earn",
                 "source": source,
                 "ref": ref,
-                "actor": self.actor,
+                "actor": actor,
                 "occurred_at": occurred_at,
             }
         )
@@ -258,27 +260,23 @@ def write(
     document: Document,
     counters: CounterState,
     members: Mapping[int, MemberState],
-    *,
-    key: Key | None,
-    answer: Outcome | None,
-    member_pk: int | None,
+    kept: Iterable[tuple[Key, Outcome, int | None]] = (),
 ) -> None:
-    """Post the document and keep the answer under the key, in the open transaction."""
+    """Post the document in the open transaction, and keep answers under their keys.
+
+    With each answer comes the row of the member whose data it holds.
+    """
     body = document.as_json(limits=counters.added, members=members)
-    kept: tuple[Any, ...] = (None,) * 5
-    if key is not None and answer is not None:
-        kept = (key.caller, key.key, key.fingerprint, answer.status, answer.text)
+    keys = [
+        [*key.wire, answer.status, orjson.Fragment(answer.text), member_pk]
+        for key, answer, member_pk in kept
+    ]
+    if keys:
+        body["keys"] = keys
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT intake_post(%s::bigint, %s::timestamptz, %s::jsonb, %s::text, %s::text,"
-            " %s::bytea, %s::int, %s::jsonb, %s::bigint)",
-            [
-                document.book.program_id,
-                document.recorded_at,
-                dumps(body).decode(),
-                *kept,
-                member_pk,
-            ],
+            "SELECT intake_post(%s::bigint, %s::timestamptz, %s::jsonb)",
+            [document.book.program_id, document.recorded_at, dumps(body).decode()],
         )
     if document.outbox:
         ring()

@@ -5,29 +5,46 @@
 -- Open: take the key and the business keys, resolve and lock the members, post what is due on
 -- their accounts, and return the facts.
 -- p: {"rows": [{"source", "external_id", "member"?: uuid, "candidates"?: [[kind, value], ...]}],
+--     "keys"?: [[caller, key, fingerprint in hex] | null, ...] by row,
 --     "since": earliest occurred_at, "months": window, "grace_days": of the tiers,
 --     "qualifying": currency, "segments": bool, "history": bool}
--- Row positions count from 0. A dry run takes no lock and writes nothing.
-CREATE OR REPLACE FUNCTION public.intake_open(p_program bigint, p jsonb, p_caller text, p_key text,
-    p_fingerprint bytea, p_moment timestamptz, p_dry_run boolean)
+-- Row positions count from 0. Rows whose keys are not new stand under "kept" by position, as
+-- idempotency_begin has them, and are left out of everything else. A dry run takes no lock and
+-- writes nothing.
+CREATE OR REPLACE FUNCTION public.intake_open(p_program bigint, p jsonb, p_moment timestamptz,
+    p_dry_run boolean)
   RETURNS jsonb LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-  idempotency jsonb;
+  rows jsonb := p -> 'rows';
+  keys jsonb := p -> 'keys';
+  kept jsonb;
+  state jsonb;
   found jsonb;
   members bigint[];
   r record;
 BEGIN
-  IF p_key IS NOT NULL THEN
-    idempotency := public.idempotency_begin(p_caller, p_key, p_fingerprint);
-    IF idempotency ->> 'state' <> 'new' THEN
-      RETURN jsonb_build_object('idempotency', idempotency);
+  FOR i IN 0 .. coalesce(jsonb_array_length(keys), 0) - 1 LOOP
+    IF keys -> i ->> 1 IS NOT NULL THEN
+      state := public.idempotency_begin(keys -> i ->> 0, keys -> i ->> 1,
+        decode(keys -> i ->> 2, 'hex'));
+      IF state ->> 'state' <> 'new' THEN
+        kept := coalesce(kept, '{}') || jsonb_build_object(i::text, state);
+      END IF;
+    END IF;
+  END LOOP;
+  IF kept IS NOT NULL THEN
+    rows := (SELECT jsonb_agg(e.row ORDER BY e.n)
+             FROM jsonb_array_elements(rows) WITH ORDINALITY e(row, n)
+             WHERE NOT kept ? (e.n - 1)::text);
+    IF rows IS NULL THEN
+      RETURN jsonb_build_object('kept', kept);
     END IF;
   END IF;
   IF NOT p_dry_run THEN
     -- In sorted order, so that two batches with the same purchases never wait for each other.
     FOR r IN SELECT x.source, x.external_id
-             FROM jsonb_to_recordset(p -> 'rows') x(source text, external_id text)
+             FROM jsonb_to_recordset(rows) x(source text, external_id text)
              ORDER BY 1, 2 LOOP
       PERFORM public.lock_business_key('purchase', r.source, r.external_id);
     END LOOP;
@@ -41,7 +58,7 @@ BEGIN
     array_agg(DISTINCT coalesce(m.id, i.member_id))
       FILTER (WHERE coalesce(m.id, i.member_id) IS NOT NULL)
   INTO found, members
-  FROM (SELECT e.n, j.* FROM jsonb_array_elements(p -> 'rows') WITH ORDINALITY e(row, n),
+  FROM (SELECT e.n, j.* FROM jsonb_array_elements(rows) WITH ORDINALITY e(row, n),
           jsonb_to_record(e.row) j(source text, external_id text, member uuid,
             candidates jsonb)) x
   LEFT JOIN LATERAL (
@@ -68,6 +85,7 @@ BEGIN
     PERFORM public.ledger_settle_due(members, p_moment, p_moment, 'intake');
   END IF;
   RETURN jsonb_build_object(
+    'kept', kept,
     'version', (SELECT version FROM public.members_program WHERE id = p_program),
     'rows', found,
     'members', public.intake_members(members, p));
@@ -152,11 +170,10 @@ BEGIN
 END $$;
 
 -- Post what was decided: purchases with their lines, or a claim of a known purchase, or an
--- event; the ledger; awards; standings; counters; outbox; the answer to the key.
+-- event; the ledger; awards; standings; counters; outbox; the answers to keys, each as
+-- [caller, key, fingerprint in hex, status, body, member].
 -- "p" of a line or an award is the position of its purchase, "h" that of its ledger header.
-CREATE OR REPLACE FUNCTION public.intake_post(p_program bigint, p_recorded_at timestamptz, p jsonb,
-    p_caller text, p_key text, p_fingerprint bytea, p_status int, p_body jsonb,
-    p_key_member bigint)
+CREATE OR REPLACE FUNCTION public.intake_post(p_program bigint, p_recorded_at timestamptz, p jsonb)
   RETURNS void LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -232,8 +249,9 @@ BEGIN
       SELECT gen_random_uuid(), p_program, x.kind, x.member, x.payload, p_recorded_at, 0, ''
       FROM jsonb_to_recordset(p -> 'outbox') x(kind text, member bigint, payload jsonb);
   END IF;
-  IF p_key IS NOT NULL THEN
-    PERFORM public.idempotency_store(p_caller, p_key, p_fingerprint, p_status, p_body,
-      p_key_member, p_recorded_at);
+  IF p ? 'keys' THEN
+    PERFORM public.idempotency_store(k ->> 0, k ->> 1, decode(k ->> 2, 'hex'), (k ->> 3)::int,
+        k -> 4, (k ->> 5)::bigint, p_recorded_at)
+      FROM jsonb_array_elements(p -> 'keys') k;
   END IF;
 END $$;

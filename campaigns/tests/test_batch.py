@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
+import orjson
 import pytest
 from django.db import connection, transaction
 from django.db.models import Sum
@@ -12,8 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from campaigns.bodies import parse_purchase
 from campaigns.models import Award, LimitCounter
-from campaigns.services import intake, posting
+from campaigns.services import intake, posting, run
+from campaigns.services.keys import Key, Outcome
 from campaigns.tests.shop import (
     BASE,
     BASE_STATUS,
@@ -178,7 +182,7 @@ def test_a_chunk_that_fails_is_repeated_row_by_row(monkeypatch: pytest.MonkeyPat
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1 / 0")
 
-    monkeypatch.setattr(intake, "write", failing)
+    monkeypatch.setattr(run, "write", failing)
     outcomes = send(bodies, moment=NOON)
 
     assert [row.status for row in outcomes] == ["created", "error", "created"]
@@ -292,13 +296,17 @@ PRICES = st.sampled_from(["0.99", "7.50", "33.33", "410.00", "1999.00"])
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(day=days())
-def test_a_batch_gives_what_the_same_purchases_sent_singly_would_give(day: dict[str, Any]) -> None:
+def test_a_batch_and_a_group_give_what_the_same_purchases_sent_singly_would_give(
+    day: dict[str, Any],
+) -> None:
     moment = NOON + 21 * DAY
 
     together = _told(day, lambda rows: [_row(each) for each in send(rows, moment=moment)])
+    joined = _told(day, lambda rows: _joined(rows, moment))
     singly = _told(day, lambda rows: [_single(row, moment) for row in rows])
 
     assert together == singly
+    assert joined == singly
 
 
 def _told(day: dict[str, Any], act: Any) -> dict[str, Any]:
@@ -334,6 +342,32 @@ def _single(row: dict[str, Any], moment: Any) -> tuple[str, int]:
             return "", buy(row, moment=moment)["points"]["granted"]
     except DomainError as refusal:
         return refusal.code, 0
+
+
+def _joined(rows: list[dict[str, Any]], moment: Any) -> list[tuple[str, int]]:
+    """Post the rows in groups, in each as many as have names of their own."""
+    found: list[tuple[str, int]] = []
+    while len(found) < len(rows):
+        left = rows[len(found) :]
+        names = [each["external_id"] for each in left]
+        group = next((left[:n] for n in range(1, len(left)) if names[n] in names[:n]), left)
+        asked = [
+            intake.Asked(parse_purchase(orjson.dumps(each)), "test", moment, "points", _key())
+            for each in group
+        ]
+        for row, each in zip(group, intake.process_group(asked), strict=True):
+            if isinstance(each, DomainError):
+                found.append((each.code, 0))
+            elif each is None:
+                found.append(_single(row, moment))
+            else:
+                assert isinstance(each, Outcome)
+                found.append(("", each.body["points"]["granted"]))
+    return found
+
+
+def _key() -> Key:
+    return Key("test", str(uuid4()), b"f" * 32)
 
 
 def _everything(members: list[Member]) -> dict[str, Any]:
