@@ -123,7 +123,7 @@ class RedemptionAdmin(BooksAdmin[Redemption]):
     """Exchanges of points for rewards."""
 
     list_display = (
-        *("public_id", "member", "reward", "quantity", "points", "state"),
+        *("public_id", "member", "reward", "quantity", "points", "points_given_back", "state"),
         *("created_at", "hold_expires_at", "is_simulated"),
     )
     list_filter = ("state", "reward", "is_simulated")

@@ -75,7 +75,9 @@ def redemption_body(redemption: Redemption, *, moment: datetime) -> dict[str, An
         "member": str(redemption.member.public_id),
         "reward": redemption.reward.code,
         "quantity": redemption.quantity,
+        "held_quantity": redemption.held_quantity,
         "points": redemption.points,
+        "points_given_back": redemption.points_given_back,
         "voucher": {"code": voucher.code, "expires_at": voucher.expires_at}
         if voucher is not None and is_open
         else None,

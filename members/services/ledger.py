@@ -131,14 +131,24 @@ def debit(*, wanted: Debit, occurred_at: datetime, recorded_at: datetime) -> int
     return posted
 
 
-def capture(*, hold_id: int, actor: str, occurred_at: datetime, recorded_at: datetime) -> int:
+def capture(
+    *,
+    hold_id: int,
+    actor: str,
+    occurred_at: datetime,
+    recorded_at: datetime,
+    points: int | None = None,
+) -> int:
     """Turn a hold into a redemption; return the id of the redeeming transaction.
 
-    :raises IntegrityError: the hold has ended.
+    With ``points`` so many of the held ones are redeemed, and the rest goes back to
+    its lots in the same transaction; without, all of them.
+
+    :raises IntegrityError: the hold has ended, or holds fewer points.
     """
     posted: int = _call(
-        "ledger_capture(%s::bigint, %s::text, %s::timestamptz, %s::timestamptz)",
-        *(hold_id, actor, occurred_at, recorded_at),
+        "ledger_capture(%s::bigint, %s::text, %s::timestamptz, %s::timestamptz, %s::bigint)",
+        *(hold_id, actor, occurred_at, recorded_at, points),
     )
     return posted
 
@@ -152,15 +162,20 @@ def give_back(
     occurred_at: datetime,
     recorded_at: datetime,
     reason_code: str,
+    points: int | None = None,
 ) -> int:
     """Release a hold or reverse a redemption, to the lots that it took; return the id.
 
-    :raises IntegrityError: the hold has ended, or the redemption was reversed before.
+    With ``points`` so many of a redemption's go back, those that end last first;
+    without, all that have not gone back before.
+
+    :raises IntegrityError: the hold has ended, or fewer points are left of the redemption.
     """
     posted: int = _call(
         "ledger_give_back(%s::bigint, %s::text, %s::text, %s::text, %s::timestamptz,"
-        " %s::timestamptz, %s::text)",
+        " %s::timestamptz, %s::text, %s::bigint)",
         *(original_id, source, external_ref, actor, occurred_at, recorded_at, reason_code),
+        points,
     )
     return posted
 

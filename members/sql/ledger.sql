@@ -96,6 +96,8 @@ CREATE TRIGGER born BEFORE INSERT ON public.members_ledgeraccount
 -- all other checks of the entries together. 'moved' is where points are on their way from one
 -- member to another: what is taken out of one account comes into the other in the same
 -- statement, so that it is always empty. 'sold' are points that were paid for with money.
+-- A redemption that ends a hold is looked up as 'capture': it takes from what was held, and gives
+-- back what it leaves over.
 CREATE OR REPLACE FUNCTION public.ledger_may_move(p_type text, p_kind text, p_points bigint)
   RETURNS boolean LANGUAGE sql IMMUTABLE RETURN coalesce(strpos(
     ' available+earn available+activate available+release available+redemption_reversal ' ||
@@ -108,7 +110,8 @@ CREATE OR REPLACE FUNCTION public.ledger_may_move(p_type text, p_kind text, p_po
     ' pending-activate pending-clawback pending-expire pending-adjust_debit pending-import ' ||
     'pending-merge_out ' ||
     ' held+hold ' ||
-    ' held-release held-redeem held-transfer_out ' ||
+    ' held-release held-capture held-transfer_out ' ||
+    ' available+capture debt+capture redeemed+capture ' ||
     ' debt+earn debt+activate debt+release debt+redemption_reversal debt+reinstate ' ||
     'debt+adjust_credit debt+import debt+write_off debt+exchange_in debt+transfer_in ' ||
     'debt+pool_in debt+merge_in debt+merge_out ' ||
@@ -133,13 +136,18 @@ CREATE OR REPLACE FUNCTION public.ledger_may_move(p_type text, p_kind text, p_po
     ' ' || split_part(p_kind, ':', 1) || CASE WHEN p_points > 0 THEN '+' ELSE '-' END || p_type || ' ') > 0,
     false);
 
+-- What a header does, in the words of the table above.
+CREATE OR REPLACE FUNCTION public.ledger_act(p_type text, p_resolves bigint)
+  RETURNS text LANGUAGE sql IMMUTABLE
+  RETURN CASE WHEN p_resolves IS NOT NULL AND p_type = 'redeem' THEN 'capture' ELSE p_type END;
+
 -- Whether a type may use a lot so; only what gives back has points below zero.
 CREATE OR REPLACE FUNCTION public.ledger_may_use(p_type text, p_kind text, p_points bigint)
   RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
   RETURN CASE
     WHEN p_kind = 'give_back' THEN
-      p_points < 0 AND p_type IN ('release', 'redemption_reversal')
+      p_points < 0 AND p_type IN ('release', 'capture', 'redemption_reversal')
     WHEN p_points < 0 THEN false
     WHEN p_kind = 'debt' THEN public.ledger_may_move(p_type, 'available', 1)
     WHEN p_kind = 'adjust' THEN p_type IN ('adjust_debit', 'import')
@@ -166,7 +174,7 @@ BEGIN
         -- Uses are dated after the lot was earned: none may be older than its header.
         OR n.earned_at < h.occurred_at
         -- A debit that opened a lot would give old points a new life.
-        OR NOT public.ledger_may_move(h.type, a.kind, n.points)
+        OR NOT public.ledger_may_move(public.ledger_act(h.type, h.resolves_id), a.kind, n.points)
         OR EXISTS (SELECT FROM public.members_ledgerentry e
                    WHERE e.transaction_id = n.transaction_id)) THEN
     RAISE EXCEPTION 'a lot starts whole, under an open header, on an account of its member and currency'
@@ -188,7 +196,7 @@ BEGIN
       LEFT JOIN public.members_ledgeraccount a ON a.id = l.account_id
         AND a.member_id = h.member_id AND a.currency_id = h.currency_id
       WHERE a.id IS NULL
-        OR NOT public.ledger_may_use(h.type, n.kind, n.points)
+        OR NOT public.ledger_may_use(public.ledger_act(h.type, h.resolves_id), n.kind, n.points)
         -- Points used before they were earned would make a balance of the past negative.
         OR (n.points > 0 AND h.occurred_at < l.earned_at)
         OR (n.kind = 'activate' AND h.occurred_at < l.available_at)
@@ -255,27 +263,6 @@ BEGIN
   END IF;
 END $$;
 
--- No lot gets more back than the hold or the redemption took from it.
-CREATE OR REPLACE FUNCTION public.ledger_judge_give_backs(p_transactions bigint[]) RETURNS void
-  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  IF EXISTS (
-      SELECT FROM public.members_ledgertransaction h
-      LEFT JOIN public.members_ledgertransaction o ON o.id = h.reverses_id
-      JOIN public.members_lotuse g ON g.transaction_id = h.id AND g.kind = 'give_back'
-      LEFT JOIN public.members_lotuse u ON u.lot_id = g.lot_id
-        AND u.transaction_id = coalesce(o.resolves_id, o.id, h.resolves_id)
-        AND u.kind IN ('hold', 'redeem')
-      WHERE h.id = ANY (p_transactions) AND -g.points > coalesce(u.points, 0) - coalesce((
-        SELECT -sum(e.points) FROM public.members_ledgertransaction r
-        JOIN public.members_lotuse e ON e.transaction_id = r.id
-          AND e.kind = 'give_back' AND e.lot_id = g.lot_id
-        WHERE r.reverses_id = h.reverses_id AND r.id <> h.id), 0)) THEN
-    RAISE EXCEPTION 'a lot gets back what was taken from it, at most'
-      USING ERRCODE = 'check_violation';
-  END IF;
-END $$;
-
 CREATE OR REPLACE FUNCTION public.ledger_judge_holds(p_transactions bigint[]) RETURNS void
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -286,7 +273,12 @@ BEGIN
       WHERE h.id = ANY (p_transactions) AND h.resolves_id IS NOT NULL
         AND (o.transaction_id IS NULL OR -o.points IS DISTINCT FROM (
           SELECT sum(e.points) FROM public.members_ledgerentry e
-          WHERE e.transaction_id = h.id AND e.account_id = o.account_id))) THEN
+          WHERE e.transaction_id = h.id AND e.account_id = o.account_id)
+          -- A capture that pays nothing would be a release by another name.
+          OR (h.type = 'redeem' AND NOT EXISTS (
+            SELECT FROM public.members_ledgerentry e
+            JOIN public.members_ledgeraccount a ON a.id = e.account_id AND a.kind = 'redeemed'
+            WHERE e.transaction_id = h.id)))) THEN
     RAISE EXCEPTION 'a hold ends once, and as a whole' USING ERRCODE = 'check_violation';
   END IF;
   UPDATE public.members_ledgerhold SET is_open = false
@@ -371,12 +363,12 @@ BEGIN
         OR count(a.id) < count(*)
         OR count(*) FILTER (WHERE a.keeps_balance
                             AND a.member_id IS DISTINCT FROM h.member_id) > 0
-        OR bool_or(NOT public.ledger_may_move(h.type, a.kind, n.points))
+        OR bool_or(NOT public.ledger_may_move(public.ledger_act(h.type, h.resolves_id), a.kind,
+                                              n.points))
         -- The held account moves by holds and by what ends them.
         OR (count(*) FILTER (WHERE a.kind = 'held') = 1)
            <> (h.type = 'hold' OR h.resolves_id IS NOT NULL)
         OR count(*) FILTER (WHERE a.kind = 'held') > 1
-        OR (h.type = 'redeem' AND h.resolves_id IS NOT NULL AND count(*) <> 2)
         OR (h.type IN ('clawback', 'redemption_reversal')) <> (h.reverses_id IS NOT NULL)
         OR (h.resolves_id IS NOT NULL AND h.type NOT IN ('release', 'redeem', 'transfer_out'))
         OR (h.type = 'release' AND h.resolves_id IS NULL)

@@ -38,6 +38,7 @@ from members.tests.attacks import (
     use,
 )
 from members.tests.books import DAY, NOON, scalar
+from members.tests.part_attacks import PART_ATTACKS, PART_HONEST
 
 ATTACKS: dict[str, Attack] = {
     # Entries and headers
@@ -287,6 +288,7 @@ ATTACKS: dict[str, Attack] = {
     "becoming the server's superuser": run("SET ROLE postgres"),
     "making a superuser": run("CREATE ROLE attacker SUPERUSER LOGIN"),
     "a program of the server": run("COPY (SELECT 1) TO PROGRAM 'true'"),
+    **PART_ATTACKS,
 }
 # The owner may change tables by definition; the site may not.
 SITE_ONLY: dict[str, Attack] = {
@@ -327,4 +329,5 @@ HONEST: dict[str, Attack] = {
     "a debt within its limit": lambda x, s: enter(
         x, s, head(x, s, "adjust_debit"), (s.holder.debt, -500), (s.books.adjusted, 500)
     ),
+    **PART_HONEST,
 }

@@ -67,7 +67,9 @@ class RedemptionBody(Body, frozen=True):
 
 
 class CaptureBody(Body, frozen=True):
-    """Nothing; the address says it all."""
+    """How many of the held pieces are captured; all of them without ``quantity``."""
+
+    quantity: Pieces | None = None
 
 
 class CancelBody(Body, frozen=True):
@@ -133,7 +135,9 @@ REDEMPTION = record(
     member=ID,
     reward=TEXT,
     quantity=COUNT,
+    held_quantity=nullable(COUNT),
     points=POINTS,
+    points_given_back=POINTS,
     voucher=nullable(record(code=nullable(TEXT), expires_at=nullable(INSTANT))),
     hold_expires_at=nullable(INSTANT),
     external_id=nullable(TEXT),

@@ -168,13 +168,13 @@ class Capture(_RedemptionView):
 
     @operation(
         "captureRedemption",
-        "Redeem the points of a hold",
+        "Redeem the points of a hold, or of a part of its pieces",
         tag="redemptions",
         access=(REDEEM,),
         request=CaptureBody,
         request_required=False,
         responses={200: REDEMPTION},
-        problems=(404, 409),
+        problems=(404, 409, 422),
         idempotent=True,
     )
     def post(self, request: Request, redemption_id: str) -> HttpResponse:
@@ -182,12 +182,13 @@ class Capture(_RedemptionView):
 
         def act() -> Outcome:
             public_id = query.path_id(redemption_id)
-            self.optional_body(CaptureBody)
+            body = self.optional_body(CaptureBody)
             found = redemptions.capture(
                 program=current_program(),
                 public_id=public_id,
                 caller=self.caller.key,
                 moment=moment,
+                quantity=body.quantity,
             )
             return 200, redemption_body(found, moment=moment), found.member_id
 

@@ -27,8 +27,16 @@ class Redemption(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     member = models.ForeignKey(Member, models.PROTECT, related_name="redemptions")
     reward = models.ForeignKey(Reward, models.PROTECT, related_name="redemptions")
-    quantity = models.PositiveIntegerField()
-    points = models.BigIntegerField()
+    quantity = models.PositiveIntegerField(
+        db_comment="Pieces; after a capture of a part those that were captured."
+    )
+    held_quantity = models.PositiveIntegerField(
+        null=True, blank=True, db_comment="Pieces that were held first; null without a hold."
+    )
+    points = models.BigIntegerField(db_comment="The price of the pieces.")
+    points_given_back = models.BigIntegerField(
+        default=0, db_comment="Of the points paid, by returns and by a cancellation."
+    )
     state = models.CharField(max_length=16, choices=State)
     caller = models.CharField(max_length=64)
     external_id = models.CharField(max_length=128, blank=True, default="")
@@ -66,6 +74,21 @@ class Redemption(models.Model):
             models.CheckConstraint(
                 name="rewards_redemption_held",
                 condition=~Q(state="held") | Q(hold__isnull=False, hold_expires_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="rewards_redemption_of_held_pieces",
+                condition=Q(hold__isnull=True, held_quantity__isnull=True)
+                | Q(hold__isnull=False, held_quantity__gte=F("quantity")),
+            ),
+            models.CheckConstraint(
+                name="rewards_redemption_given_back_within",
+                condition=Q(points_given_back__gte=0, points_given_back__lte=F("points")),
+            ),
+            models.CheckConstraint(
+                name="rewards_redemption_cancelled_as_a_whole",
+                condition=~Q(state="cancelled")
+                | Q(debit__isnull=True)
+                | Q(points_given_back=F("points")),
             ),
         ]
         indexes = [

@@ -28,6 +28,7 @@ from rewards.services import holds
 from rewards.services.decisions import Decision, decide
 from rewards.services.refusals import (
     AlreadyResolved,
+    CaptureExceedsHold,
     MemberSuspended,
     RedemptionConflict,
     VoucherUsed,
@@ -97,14 +98,26 @@ def preview(*, program: Program, order: Order, moment: datetime) -> Redemption:
 
 
 @transaction.atomic
-def capture(*, program: Program, public_id: UUID, caller: str, moment: datetime) -> Redemption:
+def capture(
+    *,
+    program: Program,
+    public_id: UUID,
+    caller: str,
+    moment: datetime,
+    quantity: int | None = None,
+) -> Redemption:
     """Return the redemption, its held points redeemed and its voucher issued.
+
+    With ``quantity`` so many of the held pieces are paid; points and pieces of the
+    others are free again. The hold has ended in either case.
 
     :raises NotFound: there is no such redemption.
     :raises AlreadyResolved: it is not held, or the hold's time is over.
     :raises MemberSuspended: the membership is not active.
+    :raises CaptureExceedsHold: fewer pieces are held.
     """
-    redemption = _locked(public_id=public_id, moment=moment, caller=caller)
+    is_part = quantity is not None
+    redemption = _locked(public_id=public_id, moment=moment, caller=caller, with_stock=is_part)
     state = state_at(redemption, moment)
     # Somebody with a later clock may have released the hold before the row says so.
     if state == State.HELD and not _is_open(redemption):
@@ -113,12 +126,18 @@ def capture(*, program: Program, public_id: UUID, caller: str, moment: datetime)
         raise AlreadyResolved(f"The redemption is {state}.", state=state)
     if redemption.member.status != Member.Status.ACTIVE:
         raise MemberSuspended
+    if quantity is not None:
+        _keep_pieces(redemption, quantity)
     redemption.debit_id = ledger.capture(
-        hold_id=redemption.hold_id or 0, actor=caller, occurred_at=moment, recorded_at=moment
+        hold_id=redemption.hold_id or 0,
+        actor=caller,
+        occurred_at=moment,
+        recorded_at=moment,
+        points=redemption.points,
     )
     redemption.state = state_when_paid(redemption.reward)
     redemption.changed_at = moment
-    redemption.save(update_fields=["debit", "state", "changed_at"])
+    redemption.save(update_fields=["quantity", "points", "debit", "state", "changed_at"])
     _complete(redemption, program, moment)
     return redemption
 
@@ -151,20 +170,24 @@ def cancel(
     if state in {State.CANCELLED, State.EXPIRED}:
         raise AlreadyResolved(f"The redemption is {state}.", state=state)
     _void_voucher(redemption)
-    ledger.give_back(
-        original_id=redemption.debit_id or redemption.hold_id or 0,
-        source="redemption",
-        external_ref=str(redemption.public_id),
-        actor=caller,
-        occurred_at=moment,
-        recorded_at=moment,
-        reason_code="cancelled",
-    )
+    # Returns of the order that it paid may have given all of it back.
+    if redemption.points > redemption.points_given_back:
+        ledger.give_back(
+            original_id=redemption.debit_id or redemption.hold_id or 0,
+            source="redemption",
+            external_ref=str(redemption.public_id),
+            actor=caller,
+            occurred_at=moment,
+            recorded_at=moment,
+            reason_code="cancelled",
+        )
+    if redemption.debit_id is not None:
+        redemption.points_given_back = redemption.points
     holds.put_back(reward_id=redemption.reward_id, pieces=redemption.quantity)
     redemption.state = State.CANCELLED
     redemption.cancel_reason = reason
     redemption.changed_at = moment
-    redemption.save(update_fields=["state", "cancel_reason", "changed_at"])
+    redemption.save(update_fields=["state", "points_given_back", "cancel_reason", "changed_at"])
     _tell(redemption, "redemption_cancelled", moment)
     return redemption
 
@@ -225,6 +248,7 @@ def _drafted(decision: Decision, order: Order) -> Redemption:
         member=order.member,
         reward=reward,
         quantity=order.quantity,
+        held_quantity=order.quantity if is_hold else None,
         points=decision.points,
         state=State.HELD.value if is_hold else state_when_paid(reward),
         caller=order.caller,
@@ -274,6 +298,19 @@ def _take_stock(decision: Decision) -> None:
 
 def _gone(left: int) -> Reason:
     return Reason("out_of_stock", f"{left} left", figures={"stock": left})
+
+
+def _keep_pieces(redemption: Redemption, quantity: int) -> None:
+    """Narrow a hold to the pieces that are captured; the others are in the shop again."""
+    if quantity > redemption.quantity:
+        raise CaptureExceedsHold(
+            f"{redemption.quantity} pieces are held.", held=redemption.quantity, asked=quantity
+        )
+    price = redemption.points // redemption.quantity
+    if quantity < redemption.quantity:
+        holds.put_back(reward_id=redemption.reward_id, pieces=redemption.quantity - quantity)
+    redemption.quantity = quantity
+    redemption.points = price * quantity
 
 
 def _complete(redemption: Redemption, program: Program, moment: datetime) -> None:

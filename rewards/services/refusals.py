@@ -85,6 +85,16 @@ class AlreadyResolved(DomainError):
     is_stored_refusal: ClassVar[bool] = True
 
 
+class CaptureExceedsHold(DomainError):
+    """More is to be captured than is held."""
+
+    code = "capture_exceeds_hold"
+    status = 422
+    title = "More pieces are captured than are held"
+    cause = "A hold sets a number of pieces aside; only those can be captured."
+    remedy = "Capture `held` pieces or fewer, and redeem the others anew."
+
+
 class VoucherUsed(DomainError):
     """The voucher of the redemption was used."""
 

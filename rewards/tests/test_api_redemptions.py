@@ -94,7 +94,9 @@ def test_a_redemption_is_answered_and_read_again(till: Till, member: Member) -> 
         "member": str(member.public_id),
         "reward": "coffee",
         "quantity": 1,
+        "held_quantity": None,
         "points": 150,
+        "points_given_back": 0,
         "voucher": {
             "code": made.voucher.code,
             "expires_at": body["voucher"]["expires_at"],

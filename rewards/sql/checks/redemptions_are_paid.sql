@@ -1,5 +1,6 @@
--- A redemption's ledger transactions are its member's and its points, and stand as it stands:
--- a hold is open while it is held, and a cancelled redemption gave its points back.
+-- A redemption's ledger transactions are its member's and its points, and stand as it stands: a
+-- hold is open while it is held and held the price of all its pieces, and what was given back of
+-- the points paid is what the redemption says.
 SELECT r.public_id AS redemption, r.state, r.points, h.points AS held, d.points AS paid,
   b.points AS given_back
 FROM rewards_redemption r
@@ -16,7 +17,6 @@ LEFT JOIN LATERAL (
   WHERE t.reverses_id = r.debit_id) b ON true
 WHERE (r.debit_id IS NOT NULL AND (d.points IS DISTINCT FROM r.points
        OR d.member_id IS DISTINCT FROM r.member_id OR d.type <> 'redeem'))
-  OR (r.hold_id IS NOT NULL AND h.points IS DISTINCT FROM r.points)
+  OR (r.hold_id IS NOT NULL AND h.points * r.quantity IS DISTINCT FROM r.points * r.held_quantity)
   OR coalesce(h.is_open, false) <> (r.state = 'held')
-  OR (r.debit_id IS NOT NULL AND r.state <> 'expired' AND coalesce(b.points, 0)
-      <> CASE WHEN r.state = 'cancelled' THEN r.points ELSE 0 END)
+  OR coalesce(b.points, 0) <> r.points_given_back
