@@ -6,7 +6,7 @@ Pure: no database and no clock. Every moment and every lot is an argument.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from loyalty_site.lib import calendars
 from loyalty_site.lib.errors import DomainError
 
-Model = Literal["fixed_after", "fixed_date", "inactivity", "never"]
+Model = Literal["fixed_after", "fixed_date", "inactivity", "by_tier", "never"]
 RoundTo = Literal["none", "day_end", "month_end", "quarter_end", "year_end"]
 
 
@@ -32,6 +32,14 @@ class InsufficientPoints(DomainError):
     remedy = "Ask for fewer points, or wait until pending points become available."
 
 
+class Period(NamedTuple):
+    """How long points of one tier last, counted from the day on which they were earned."""
+
+    years: int = 0
+    months: int = 0
+    days: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class ExpiryPolicy:
     """How long points of a currency can be used.
@@ -39,7 +47,8 @@ class ExpiryPolicy:
     ``fixed_after`` counts ``years``, ``months`` and ``days`` from the day on which they were
     earned and rounds to an end; ``fixed_date`` takes the first ``month_day`` (month, day) that
     is at least ``minimum_months`` away; ``inactivity`` counts ``months`` from the latest
-    activity.
+    activity, see ``end_of``; ``by_tier`` is ``fixed_after`` with the period of the tier that was
+    held when the points were earned, by ``periods`` of (tier, period), the lowest tier first.
     """
 
     model: Model = "never"
@@ -49,6 +58,22 @@ class ExpiryPolicy:
     round_to: RoundTo = "none"
     month_day: tuple[int, int] | None = None
     minimum_months: int = 0
+    periods: tuple[tuple[str, Period], ...] = ()
+
+    @property
+    def renew_months(self) -> int | None:
+        """Return the months by which an activity renews the lots, None where none does."""
+        return self.months if self.model == "inactivity" else None
+
+    def for_tier(self, tier: str | None) -> ExpiryPolicy:
+        """Return the policy of points earned on a tier; without one, on the lowest.
+
+        A tier that came to the ladder later, and has no period yet, has that of the lowest too.
+        """
+        if self.model != "by_tier":
+            return self
+        years, months, days = dict(self.periods).get(tier or "", self.periods[0][1])
+        return replace(self, model="fixed_after", years=years, months=months, days=days, periods=())
 
 
 class Lot(NamedTuple):
@@ -77,13 +102,31 @@ def expires_at(policy: ExpiryPolicy, occurred_at: datetime, zone: ZoneInfo) -> d
     """Return the UTC instant from which the points can no longer be used; None is never.
 
     Points last through a whole local day: they end at 00:00 of the day after the last one.
+
+    :raises ValueError: the policy is one by tier; ask ``for_tier`` first.
     """
     if policy.model == "never":
         return None
     return calendars.end_of_day(_final_day(policy, calendars.local_day(occurred_at, zone)), zone)
 
 
+def end_of(
+    expires_at: datetime | None, renew_months: int | None, active_on: date | None, zone: ZoneInfo
+) -> datetime | None:
+    """Return when a lot ends, given the local day of its member's latest renewing act.
+
+    ``expires_at`` and ``renew_months`` are frozen on the lot; an act only ever makes it last
+    longer. ``ledger_lot_end`` computes the same in the database.
+    """
+    if expires_at is None or renew_months is None or active_on is None:
+        return expires_at
+    renewed = calendars.end_of_day(calendars.add_months(active_on, renew_months), zone)
+    return max(expires_at, renewed)
+
+
 def _final_day(policy: ExpiryPolicy, earned: date) -> date:
+    if policy.model == "by_tier":
+        raise ValueError("an expiry by tier needs the tier")
     if policy.model == "fixed_date":
         if policy.month_day is None:
             raise ValueError("an expiry on a fixed date needs its month and day")

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from io import StringIO
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from ruamel.yaml import YAML
@@ -15,6 +15,9 @@ from ruamel.yaml import YAML
 from loyalty_site.lib.money import plain
 
 from .document import CampaignSection, ProgramDocument, RuleSection
+
+# Lists that stand for something else when they are missing.
+_SAYS_NONE: Final = frozenset({"notice_days"})
 
 
 def canonical(document: ProgramDocument) -> dict[str, Any]:
@@ -92,7 +95,11 @@ def dump(program: Mapping[str, Any]) -> str:
 def _without_empty(value: Any) -> Any:
     if isinstance(value, Mapping):
         kept = {key: _without_empty(each) for key, each in value.items()}
-        return {key: each for key, each in kept.items() if each not in (None, [], {})}
+        return {
+            key: each
+            for key, each in kept.items()
+            if each not in (None, [], {}) or (key in _SAYS_NONE and each == [])
+        }
     if isinstance(value, list | tuple):
         return [_without_empty(each) for each in value]
     return value

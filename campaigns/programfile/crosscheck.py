@@ -33,6 +33,7 @@ def check(document: ProgramDocument, problems: Problems) -> None:
     )
     _check_codes(document, placed, problems)
     _check_currencies(document, problems)
+    _check_periods(document, problems)
     for path, rule in placed:
         _check_rule(path, rule, names, problems)
     _check_caps(document, names, problems)
@@ -92,6 +93,16 @@ def _check_currencies(document: ProgramDocument, problems: Problems) -> None:
     if kinds.get(graded) != "qualifying":
         # Spending points must never cost anybody the tier.
         problems.add("tiers.policy.currency", "a currency of kind qualifying")
+
+
+def _check_periods(document: ProgramDocument, problems: Problems) -> None:
+    ladder = [rung.code for rung in document.tiers.ladder] if document.tiers else []
+    for index, currency in enumerate(document.points):
+        periods = currency.expiry.periods
+        # In the order of the ladder, since whoever is on none has the period of the lowest.
+        if periods is not None and [each.tier for each in periods] != ladder:
+            expected = f"one period for each tier, in their order: {', '.join(ladder) or 'none'}"
+            problems.add(f"points[{index}].expiry.periods", expected)
 
 
 def _check_rule(path: str, rule: RuleSection, names: _Names, problems: Problems) -> None:

@@ -54,10 +54,22 @@ class ProgramSection:
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodSection:
+    """How long points that are earned on one tier last."""
+
+    tier: str
+    years: int
+    months: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class ExpirySection:
     """How long points last; see ``lots.ExpiryPolicy``. ``month_day`` is ``MM-DD``.
 
-    A figure that the model does not use is None.
+    A figure that the model does not use is None. ``periods`` are those of the tiers, the lowest
+    first, ``renewed_by`` the acts that renew points, ``notice_days`` how many days before the
+    end of points their member is told.
     """
 
     model: str = "never"
@@ -67,6 +79,9 @@ class ExpirySection:
     round_to: str | None = None
     month_day: str | None = None
     minimum_months: int | None = None
+    periods: tuple[PeriodSection, ...] | None = None
+    renewed_by: tuple[str, ...] | None = None
+    notice_days: tuple[int, ...] | None = None
 
     def policy(self) -> lots.ExpiryPolicy:
         """Return the policy with which lots are dated."""
@@ -82,6 +97,10 @@ class ExpirySection:
             round_to=self.round_to or "none",  # type: ignore[arg-type]  # as above
             month_day=month_day,
             minimum_months=self.minimum_months or 0,
+            periods=tuple(
+                (each.tier, lots.Period(each.years, each.months, each.days))
+                for each in self.periods or ()
+            ),
         )
 
 

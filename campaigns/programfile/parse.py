@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -12,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from loyalty_site.lib import calendars
 from loyalty_site.lib.money import CURRENCIES
 
-from . import cases, crosscheck, nodes, rule_sections
+from . import cases, crosscheck, expiry_section, nodes, rule_sections
 from .document import (
     CAMPAIGN_STATUSES,
     REWARD_KINDS,
@@ -37,8 +35,6 @@ from .reader import Problems, Reader
 
 Section = TypeVar("Section")
 
-_MONTH_DAY: Final = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
-_MONTHS_MAX: Final = 1200
 _DAYS_MAX: Final = 36_500
 
 
@@ -151,7 +147,7 @@ def _points(reader: Reader, locale: str) -> PointsSection:
         kind=reader.choice("kind", ("redeemable", "qualifying")),
         names=_plurals(reader, locale, code),
         value=reader.optional_decimal("value"),
-        expiry=reader.section("expiry", _expiry) or ExpirySection(),
+        expiry=reader.section("expiry", expiry_section.read) or ExpirySection(),
         pending_days=reader.integer("pending_days", most=_DAYS_MAX, default=0),
         returns=reader.section("returns", _returns) or ReturnsSection(),
     )
@@ -181,57 +177,6 @@ def _forms(reader: Reader) -> dict[str, str]:
         if reader.has(form)
     }
     return {**forms, "other": reader.text("other")}
-
-
-def _expiry(reader: Reader) -> ExpirySection:
-    model = reader.choice("model", tuple(_EXPIRY_MODELS))
-    section = _EXPIRY_MODELS[model](reader)
-    for each in fields(ExpirySection):
-        if reader.raw(each.name) is not None:
-            reader.refuse(each.name, f"no {each.name} with the model {model}")
-    return section
-
-
-def _never(_reader: Reader) -> ExpirySection:
-    return ExpirySection()
-
-
-def _inactivity(reader: Reader) -> ExpirySection:
-    return ExpirySection("inactivity", months=reader.integer("months", least=1, most=_MONTHS_MAX))
-
-
-def _fixed_date(reader: Reader) -> ExpirySection:
-    month_day = reader.text("month_day")
-    if month_day and not _MONTH_DAY.fullmatch(month_day):
-        reader.refuse("month_day", "a month and a day, such as 12-31")
-    return ExpirySection(
-        "fixed_date",
-        month_day=month_day,
-        minimum_months=reader.integer("minimum_months", most=_MONTHS_MAX, default=0),
-    )
-
-
-def _fixed_after(reader: Reader) -> ExpirySection:
-    section = ExpirySection(
-        "fixed_after",
-        years=reader.integer("years", most=100, default=0),
-        months=reader.integer("months", most=_MONTHS_MAX, default=0),
-        days=reader.integer("days", most=_DAYS_MAX, default=0),
-        round_to=reader.choice(
-            "round_to", ("none", "day_end", "month_end", "quarter_end", "year_end"), default="none"
-        ),
-    )
-    if not (section.years or section.months or section.days):
-        reader.refuse("months", "years, months or days after which points expire")
-    return section
-
-
-_EXPIRY_MODELS: Final[Mapping[str, Callable[[Reader], ExpirySection]]] = {
-    "fixed_after": _fixed_after,
-    "fixed_date": _fixed_date,
-    "inactivity": _inactivity,
-    "never": _never,
-}
 
 
 def _returns(reader: Reader) -> ReturnsSection:

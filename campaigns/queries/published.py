@@ -48,13 +48,21 @@ def _currency(row: PointCurrency) -> dict[str, Any]:
         "names": row.names,
         "value": None if not row.value else f"{row.value.normalize():f}",
         "pending_days": row.pending_days,
-        "expiry": {key: value for key, value in row.expiry.items() if value is not None},
+        "expiry": _expiry(row.expiry),
         "returns": {
             "policy": row.returns_policy,
             "limit": row.debt_limit,
             "grace_days": row.grace_days,
         },
     }
+
+
+def _expiry(expiry: Mapping[str, Any]) -> dict[str, Any]:
+    told = {key: value for key, value in expiry.items() if value is not None}
+    if told.get("model") != "inactivity":
+        # Kept for the points of an earlier model.
+        told.pop("renewed_by", None)
+    return told
 
 
 def _tiers(program: Program, languages: Sequence[str]) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from campaigns.earning.rules import (
 )
 from campaigns.models import Publication, RuleVersion
 from loyalty_site.lib import money
-from members.lots import ExpiryPolicy
+from members.lots import ExpiryPolicy, Period
 from members.models import LedgerAccount, PointCurrency, Program
 from members.queries.grading import ProgramGrading, grading_of
 from members.queries.program import NoProgram, UnknownCurrency
@@ -36,7 +36,10 @@ SEGMENT_ATTRIBUTES = (b'"member.segment"',)
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """A point currency with its counter-account for what is issued."""
+    """A point currency with its counter-account for what is issued.
+
+    ``renewed_by`` names the acts that renew its lots, now or under an earlier model.
+    """
 
     id: int
     code: str
@@ -47,6 +50,7 @@ class Currency:
     debt_limit: int
     grace_days: int
     issued_account: int
+    renewed_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,8 @@ class Rulebook:
     """Everything about the program that does not depend on a member.
 
     ``needs_segments`` and ``needs_history`` say which costly facts any rule asks
-    for. ``publications`` are the newest first.
+    for. ``publications`` are the newest first. ``renewable`` are the currencies whose points
+    acts renew.
     """
 
     program_id: int
@@ -86,6 +91,7 @@ class Rulebook:
     publications: tuple[Published, ...]
     needs_segments: bool
     needs_history: bool
+    renewable: tuple[Currency, ...] = ()
 
     def rules_at(self, occurred_at: datetime) -> Published | None:
         """Return the newest publication that holds for what occurred then."""
@@ -165,6 +171,7 @@ def _load() -> Rulebook:
         publications=tuple(_published(each, versions, program.locale) for each in publications),
         needs_segments=any(name in text for name in SEGMENT_ATTRIBUTES),
         needs_history=any(name in text for name in HISTORY_ATTRIBUTES),
+        renewable=tuple(each for each in currencies.values() if each.renewed_by),
     )
 
 
@@ -186,6 +193,7 @@ def _currencies(program: Program) -> dict[str, Currency]:
             debt_limit=row.debt_limit,
             grace_days=row.grace_days,
             issued_account=issued[row.pk],
+            renewed_by=frozenset(row.expiry.get("renewed_by") or ()),
         )
         for row in rows
     }
@@ -203,6 +211,10 @@ def expiry_policy(stored: Mapping[str, Any]) -> ExpiryPolicy:
         round_to=stored.get("round_to") or "none",
         month_day=(month, day) if month_day else None,
         minimum_months=stored.get("minimum_months") or 0,
+        periods=tuple(
+            (each["tier"], Period(each["years"], each["months"], each["days"]))
+            for each in stored.get("periods") or ()
+        ),
     )
 
 

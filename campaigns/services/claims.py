@@ -180,6 +180,7 @@ def _post(
         ref=purchase.public_id,
         actor=actor,
     )
+    document.renew(state, "purchase", purchase.occurred_at)
     first_member = None if purchase.member is None else str(purchase.member.public_id)
     document.claim = {
         "purchase": purchase.pk,

@@ -133,6 +133,7 @@ def _add(
         ref=public_id,
         actor=actor,
     )
+    document.renew(state, f"event:{body.type}", body.occurred_at)
     return public_id
 
 

@@ -131,6 +131,7 @@ class Granted:
     is_pending: bool = False
     is_settled: bool = False
     paid_debt: int = 0
+    renew_months: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +310,7 @@ def judge(
     if any(points > POINTS_MAX for points in totals.values()):
         raise TooManyPoints
     granted = {
-        code: _grant(book, state, book.currencies[code], points, at, recorded_at)
+        code: _grant(book, state, book.currencies[code], points, at, recorded_at, before)
         for code, points in totals.items()
     }
     counters.add(evaluation.awards)
@@ -338,6 +339,7 @@ def _grant(
     points: int,
     at: datetime,
     recorded_at: datetime,
+    tier: str | None,
 ) -> Granted:
     if not currency.is_redeemable:
         return Granted(currency, points, at, None)
@@ -346,11 +348,15 @@ def _grant(
         available_at = calendars.add_days_to_instant(at, currency.pending_days, book.zone)
     # Points that would end before they can be used get the grace, counted from then.
     usable_from = max(recorded_at, available_at)
+    policy = currency.expiry.for_tier(tier)
     expires_at = lots.with_grace(
-        lots.expires_at(currency.expiry, at, book.zone), usable_from, currency.grace_days, book.zone
+        lots.expires_at(policy, at, book.zone), usable_from, currency.grace_days, book.zone
     )
+    renewed = policy.renew_months
     if available_at > recorded_at:
-        return Granted(currency, points, available_at, expires_at, is_pending=True)
+        return Granted(
+            currency, points, available_at, expires_at, is_pending=True, renew_months=renewed
+        )
     paid_debt = min(points, state.owed(currency))
     is_settled = available_at > at
     if paid_debt:
@@ -359,7 +365,10 @@ def _grant(
         is_settled = is_settled or (owed_since is not None and at < owed_since)
         state.settle(currency, paid_debt)
     return Granted(
-        currency, points, available_at, expires_at, is_settled=is_settled, paid_debt=paid_debt
+        *(currency, points, available_at, expires_at),
+        is_settled=is_settled,
+        paid_debt=paid_debt,
+        renew_months=renewed,
     )
 
 

@@ -39,6 +39,7 @@ class Document:
     awards: list[dict[str, Any]] = field(default_factory=list)
     outbox: list[dict[str, Any]] = field(default_factory=list)
     settle: list[int] = field(default_factory=list)
+    renewals: list[dict[str, Any]] = field(default_factory=list)
 
     def add_purchase(
         self,
@@ -173,6 +174,8 @@ class Document:
                     "expires_at": granted.expires_at,
                 }
             )
+            if granted.renew_months is not None:
+                self.lots[lot]["renew_months"] = granted.renew_months
             if paid_debt:
                 self.uses.append({"h": header, "new": lot, "points": paid_debt, "kind": "debt"})
         if granted.is_settled and member.id not in self.settle:
@@ -183,6 +186,16 @@ class Document:
             self._entry(header, member.account(currency, "debt"), paid_debt)
         self._entry(header, currency.issued_account, -granted.points)
         return header
+
+    def renew(self, member: MemberState, act: str, at: datetime) -> None:
+        """Let the act renew the member's points, where points of the program are renewed by it.
+
+        ``act`` is ``purchase`` or ``event:TYPE``, which is also any ``event``.
+        """
+        for currency in self.book.renewable:
+            if act in currency.renewed_by or act.partition(":")[0] in currency.renewed_by:
+                account = member.account(currency, "available")
+                self.renewals.append({"account": account, "act": act, "at": at})
 
     def _entry(self, header: int, account: int, points: int) -> None:
         self.entries.append({"h": header, "account": account, "points": points})
@@ -247,6 +260,8 @@ class Document:
             document["limits"] = [_use(key, used.points, used.uses) for key, used in limits.items()]
         if self.settle:
             document["settle"] = self.settle
+        if self.renewals:
+            document["renewals"] = self.renewals
         if self.outbox:
             document["outbox"] = self.outbox
         return document

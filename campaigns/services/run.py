@@ -219,6 +219,7 @@ class Run:
                 actor=row.actor,
                 position=position,
             )
+            document.renew(owner, "purchase", row.body.occurred_at)
         row.answer = Outcome(200 if self.dry_run else 201, self._present(row, fact, owner, record))
 
     def _present(

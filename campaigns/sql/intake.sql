@@ -224,6 +224,9 @@ BEGIN
     PERFORM public.ledger_settle_due((SELECT array_agg(value::bigint)
       FROM jsonb_array_elements_text(p -> 'settle')), p_recorded_at, p_recorded_at, 'intake');
   END IF;
+  IF p ? 'renewals' THEN
+    PERFORM public.ledger_renew(p -> 'renewals', p_recorded_at);
+  END IF;
   IF jsonb_array_length(p -> 'awards') > 0 THEN
     INSERT INTO public.campaigns_award (purchase_id, event_id, member_id, currency_id,
         rule_version_id, transaction_id, position, requested, points, taken_back, capped_by,

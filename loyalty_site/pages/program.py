@@ -138,7 +138,8 @@ def _policies(words: Words, program: Program) -> Iterator[dict[str, Any]]:
         return
     if currency["pending_days"]:
         yield _policy("clock", pgettext("policy", "When points can be used"), _pending(currency))
-    yield _policy("hourglass", pgettext("policy", "How long points last"), _expiry(words, currency))
+    lasting = _expiry(words, program, currency)
+    yield _policy("hourglass", pgettext("policy", "How long points last"), lasting)
     yield _policy("return", pgettext("policy", "When you bring something back"), _returns(currency))
     caps = _caps(words, program)
     if caps:
@@ -182,7 +183,7 @@ def _pending(currency: Mapping[str, Any]) -> str:
     ) % {"days": days}
 
 
-def _expiry(words: Words, currency: Mapping[str, Any]) -> str:
+def _expiry(words: Words, program: Program, currency: Mapping[str, Any]) -> str:
     expiry = currency["expiry"]
     soonest = _("Whatever expires soonest is always used first.")
     match expiry["model"]:
@@ -191,24 +192,66 @@ def _expiry(words: Words, currency: Mapping[str, Any]) -> str:
         case "fixed_date":
             return f"{_fixed_date(words, expiry)} {soonest}"
         case "inactivity":
-            months = expiry["months"]
-            return ngettext(
-                "Points stay while you do: they expire after %(n)d month without activity.",
-                "Points stay while you do: they expire after %(n)d months without activity.",
-                months,
-            ) % {"n": months}
+            return f"{_inactivity(expiry)} {_renewing(expiry)}"
+        case "by_tier":
+            return f"{_by_tier(words, program, expiry)} {soonest}"
     return _("Points do not expire.")
 
 
-def _fixed_after(expiry: Mapping[str, Any]) -> str:
-    years, months, days = (expiry.get(name) or 0 for name in ("years", "months", "days"))
+def _inactivity(expiry: Mapping[str, Any]) -> str:
+    return ngettext(
+        "Points stay while you do: they expire after %(n)d month without activity.",
+        "Points stay while you do: they expire after %(n)d months without activity.",
+        expiry["months"],
+    ) % {"n": expiry["months"]}
+
+
+def _renewing(expiry: Mapping[str, Any]) -> str:
+    # Before the file could name the acts, every one of them renewed points.
+    acts = expiry.get("renewed_by") or ("purchase", "redemption", "event")
+    told = [
+        _("a purchase") if "purchase" in acts else "",
+        _("a reward that you redeem") if "redemption" in acts else "",
+        _("what you do with us beside buying") if any(map(_is_event, acts)) else "",
+    ]
+    return _("What renews all of them: %(acts)s.") % {"acts": ", ".join(filter(None, told))}
+
+
+def _is_event(act: str) -> bool:
+    return act.partition(":")[0] == "event"
+
+
+def _by_tier(words: Words, program: Program, expiry: Mapping[str, Any]) -> str:
+    names = {code: rung["name"] for code, rung in named_rungs(words, program).items()}
+    told = [
+        f"{names.get(each['tier'], each['tier'])} {_length(each)}" for each in expiry["periods"]
+    ]
+    begin = _("How long points last goes by your tier when you earn them: %(periods)s.") % {
+        "periods": ", ".join(told)
+    }
+    match expiry.get("round_to"):
+        case "month_end":
+            return f"{begin} {_('They end with the month.')}"
+        case "quarter_end":
+            return f"{begin} {_('They end with the quarter.')}"
+        case "year_end":
+            return f"{begin} {_('They end with the year.')}"
+    return begin
+
+
+def _length(period: Mapping[str, Any]) -> str:
+    years, months, days = (period.get(name) or 0 for name in ("years", "months", "days"))
     months += 12 * years
     parts = []
     if months:
         parts.append(ngettext("%(n)d month", "%(n)d months", months) % {"n": months})
     if days:
         parts.append(ngettext("%(n)d day", "%(n)d days", days) % {"n": days})
-    length = _(" and ").join(parts)
+    return _(" and ").join(parts)
+
+
+def _fixed_after(expiry: Mapping[str, Any]) -> str:
+    length = _length(expiry)
     match expiry.get("round_to"):
         case "month_end":
             told = _("Points last %(length)s, to the end of that month.")

@@ -10,6 +10,7 @@ from members.models.integration import (
 )
 from members.models.ledger import (
     LedgerAccount,
+    LedgerActivity,
     LedgerEntry,
     LedgerHold,
     LedgerNote,
@@ -39,6 +40,7 @@ __all__ = [
     "Identifier",
     "JobRun",
     "LedgerAccount",
+    "LedgerActivity",
     "LedgerEntry",
     "LedgerHold",
     "LedgerNote",

@@ -66,6 +66,11 @@ class LedgerAccount(models.Model):
         editable=False,
         db_comment="Sum of the entries; moved by the entries' trigger alone.",
     )
+    active_on = models.DateField(
+        null=True,
+        editable=False,
+        db_comment="Program-local day of the latest act that renews lots; moved by its trigger.",
+    )
     lock_touch = models.BooleanField(
         null=True,
         editable=False,
@@ -239,6 +244,18 @@ class PointLot(models.Model):
     expires_at = models.DateTimeField(
         null=True, blank=True, db_comment="First instant at which the points are of no use."
     )
+    renew_months = models.SmallIntegerField(
+        null=True,
+        blank=True,
+        db_comment="Months that the lot lasts at least after a renewing act; null is not renewed.",
+    )
+    waits_for = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        db_default="",
+        db_comment="What makes the points available before available_at: event:TYPE or approval.",
+    )
     moved_from = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="moved_to", db_index=False
     )
@@ -285,6 +302,36 @@ class PointLot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.remaining}/{self.points}"
+
+
+class LedgerActivity(models.Model):
+    """A day on which a member did what renews their points; of each day the first act told.
+
+    Kept beside the lots, which are never edited: the end of a renewable lot follows from it.
+    """
+
+    account = models.ForeignKey(
+        LedgerAccount, models.PROTECT, related_name="activity", db_index=False
+    )
+    day = models.DateField(db_comment="Program-local day of occurred_at.")
+    act = models.CharField(max_length=80, db_comment="purchase, redemption or event:TYPE.")
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "ledger activity"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "day"], name="members_ledgeractivity_once_a_day"
+            ),
+            models.CheckConstraint(
+                name="members_ledgeractivity_not_ahead",
+                condition=Q(occurred_at__lte=models.F("recorded_at")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.act} {self.day}"
 
 
 class LotUse(models.Model):

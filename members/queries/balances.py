@@ -60,19 +60,24 @@ SELECT a.kind, a.balance, NULL::timestamptz, NULL::timestamptz, NULL::bigint, NU
 FROM members_ledgeraccount a
 WHERE a.member_id = %(member)s::bigint AND a.currency_id = %(currency)s::bigint
 UNION ALL
-SELECT 'lot ' || a.kind, l.remaining, l.available_at, l.expires_at, l.id, NULL, NULL
+SELECT 'lot ' || a.kind, l.remaining, l.available_at,
+  ledger_lot_end(l.expires_at, l.renew_months, v.active_on, v.program_id), l.id, NULL, NULL
 FROM members_ledgeraccount a
+JOIN members_ledgeraccount v ON v.member_id = a.member_id AND v.currency_id = a.currency_id
+  AND v.kind = 'available'
 JOIN members_pointlot l ON l.account_id = a.id AND l.remaining > 0
 WHERE a.member_id = %(member)s::bigint AND a.currency_id = %(currency)s::bigint
   AND (a.kind = 'available' OR l.available_at <= %(as_of)s::timestamptz)
 UNION ALL
-SELECT 'hold', u.points, h.expires_at, l.expires_at, l.id, h.transaction_id,
-  ledger_grace_end(%(currency)s::bigint, h.expires_at)
+SELECT 'hold', u.points, h.expires_at,
+  ledger_lot_end(l.expires_at, l.renew_months, o.active_on, o.program_id), l.id,
+  h.transaction_id, ledger_grace_end(%(currency)s::bigint, h.expires_at)
 FROM members_ledgeraccount a
 JOIN members_ledgerhold h ON h.account_id = a.id AND h.is_open
   AND h.expires_at <= %(as_of)s::timestamptz
 JOIN members_lotuse u ON u.transaction_id = h.transaction_id AND u.kind = 'hold'
 JOIN members_pointlot l ON l.id = u.lot_id
+JOIN members_ledgeraccount o ON o.id = l.account_id
 WHERE a.member_id = %(member)s::bigint AND a.currency_id = %(currency)s::bigint
 """
 
@@ -83,6 +88,12 @@ WITH known AS MATERIALIZED (
   SELECT t.id, t.type, t.resolves_id, t.hold_expires_at FROM members_ledgertransaction t
   WHERE t.member_id = %(member)s::bigint AND t.currency_id = %(currency)s::bigint
     AND t.occurred_at <= %(as_of)s::timestamptz AND t.recorded_at <= %(known_at)s::timestamptz
+), active AS (
+  -- Renewed by what had been done then.
+  SELECT max(y.day) AS day FROM members_ledgeraccount a
+  JOIN members_ledgeractivity y ON y.account_id = a.id
+  WHERE a.member_id = %(member)s::bigint AND a.currency_id = %(currency)s::bigint
+    AND y.occurred_at <= %(as_of)s::timestamptz AND y.recorded_at <= %(known_at)s::timestamptz
 ), sums AS (
   SELECT a.kind, k.type = 'earn' AS is_earn, sum(e.points)::bigint AS points
   FROM known k
@@ -97,7 +108,8 @@ UNION ALL
 SELECT 'earned', sum(s.points)::bigint, NULL, NULL, NULL, NULL, NULL
 FROM sums s WHERE s.is_earn HAVING sum(s.points) IS NOT NULL
 UNION ALL
-SELECT 'lot ' || a.kind, l.points - coalesce(w.used, 0), l.available_at, l.expires_at, l.id,
+SELECT 'lot ' || a.kind, l.points - coalesce(w.used, 0), l.available_at,
+  ledger_lot_end(l.expires_at, l.renew_months, (SELECT day FROM active), a.program_id), l.id,
   NULL, NULL
 FROM known k
 JOIN members_pointlot l ON l.transaction_id = k.id
@@ -108,11 +120,13 @@ LEFT JOIN LATERAL (
 WHERE l.points > coalesce(w.used, 0)
   AND (a.kind = 'available' OR l.available_at <= %(as_of)s::timestamptz)
 UNION ALL
-SELECT 'hold', u.points, k.hold_expires_at, l.expires_at, l.id, k.id,
-  ledger_grace_end(%(currency)s::bigint, k.hold_expires_at)
+SELECT 'hold', u.points, k.hold_expires_at,
+  ledger_lot_end(l.expires_at, l.renew_months, (SELECT day FROM active), a.program_id), l.id,
+  k.id, ledger_grace_end(%(currency)s::bigint, k.hold_expires_at)
 FROM known k
 JOIN members_lotuse u ON u.transaction_id = k.id AND u.kind = 'hold'
 JOIN members_pointlot l ON l.id = u.lot_id
+JOIN members_ledgeraccount a ON a.id = l.account_id
 WHERE k.type = 'hold' AND k.hold_expires_at <= %(as_of)s::timestamptz
   AND NOT EXISTS (SELECT FROM known r WHERE r.resolves_id = k.id)
 """

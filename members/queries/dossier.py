@@ -116,11 +116,12 @@ _PARTS: Mapping[str, str] = {
       ORDER BY s.superseded_at IS NOT NULL, s.starts_at DESC, s.id DESC LIMIT %(limit)s::int""",
     "lots": """
       SELECT l.id, l.transaction_id AS transaction, c.code AS currency, a.kind AS state, l.points,
-        l.remaining, l.earned_at, l.available_at, l.expires_at
+        l.remaining, l.earned_at, l.available_at,
+        ledger_lot_end(l.expires_at, l.renew_months, a.active_on, a.program_id) AS expires_at
       FROM members_ledgeraccount a JOIN members_pointcurrency c ON c.id = a.currency_id
       JOIN members_pointlot l ON l.account_id = a.id AND l.remaining > 0
       WHERE a.member_id = %(member)s::bigint
-      ORDER BY l.expires_at, l.id LIMIT %(limit)s::int""",
+      ORDER BY 9, l.id LIMIT %(limit)s::int""",
     "currencies": """
       SELECT c.id, c.code, c.kind, coalesce(a.balance, 0) AS available
       FROM members_member m JOIN members_pointcurrency c ON c.program_id = m.program_id

@@ -19,7 +19,8 @@ _BY_MONTH = """
 SELECT l.currency_id, l.month::date, l.kind, sum(l.points)::bigint
 FROM (
   SELECT a.currency_id, a.kind, l.remaining AS points,
-    date_trunc('month', (l.expires_at - interval '1 microsecond') AT TIME ZONE p.timezone) AS month
+    date_trunc('month', (ledger_lot_end(l.expires_at, l.renew_months, a.active_on, a.program_id)
+      - interval '1 microsecond') AT TIME ZONE p.timezone) AS month
   FROM members_pointlot l
   JOIN members_ledgeraccount a ON a.id = l.account_id
   JOIN members_program p ON p.id = a.program_id

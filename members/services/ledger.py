@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection
 
 from loyalty_site.lib.wire import dumps
-from members.models import LedgerTransaction, LotUse
+from members.models import LedgerAccount, LedgerTransaction, LotUse, PointCurrency
 
 DebitType = Literal["redeem", "hold"]
 
@@ -178,6 +178,20 @@ def give_back(
         points,
     )
     return posted
+
+
+def renew(*, member_id: int, currency: PointCurrency, act: str, moment: datetime) -> None:
+    """Let an act of now renew the member's points, where points of the currency are renewed by it.
+
+    What is due is posted before. A second act of the same day changes nothing.
+    """
+    if act not in (currency.expiry.get("renewed_by") or ()):
+        return
+    account = LedgerAccount.objects.values_list("pk", flat=True).get(
+        member_id=member_id, currency=currency, kind=LedgerAccount.Kind.AVAILABLE
+    )
+    acts = [{"account": account, "act": act, "at": moment}]
+    _call("ledger_renew(%s::jsonb, %s::timestamptz)", dumps(acts).decode(), moment)
 
 
 def post(*, program_id: int, posting: Posting, recorded_at: datetime) -> list[int]:

@@ -107,7 +107,9 @@ def _fill(currency: PointCurrency, row: Mapping[str, Any], position: int) -> Non
     currency.position = position
     currency.names = row["names"]
     currency.value = Decimal(row["value"] or 0)
-    currency.expiry = row["expiry"]
+    # Points that were earned while acts renewed them are renewed by them for as long as they last.
+    renewed_by = row["expiry"].get("renewed_by") or currency.expiry.get("renewed_by")
+    currency.expiry = {**row["expiry"], "renewed_by": renewed_by}
     currency.pending_days = row["pending_days"]
     currency.returns_policy = returns["policy"]
     currency.debt_limit = NO_LIMIT if limit is None else limit

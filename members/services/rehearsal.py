@@ -37,7 +37,8 @@ ACTOR: Final = "rehearsal"
 _DUE = """
 SELECT a.member_id FROM members_pointlot l JOIN members_ledgeraccount a ON a.id = l.account_id
   WHERE l.remaining > 0
-    AND (l.expires_at <= %(until)s OR (a.kind = 'pending' AND l.available_at <= %(until)s))
+    AND CASE WHEN a.kind = 'pending' THEN l.available_at <= %(until)s
+      ELSE ledger_lot_end(l.expires_at, l.renew_months, a.active_on, a.program_id) <= %(until)s END
 UNION
 SELECT a.member_id FROM members_ledgerhold h JOIN members_ledgeraccount a ON a.id = h.account_id
   WHERE h.is_open AND h.expires_at <= %(until)s

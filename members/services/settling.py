@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
@@ -34,6 +35,8 @@ SELECT DISTINCT d.member_id FROM (
   SELECT a.member_id FROM members_pointlot l
   JOIN members_ledgeraccount a ON a.id = l.account_id
   WHERE l.remaining > 0 AND l.expires_at <= %s AND NOT a.member_id = ANY (%s::bigint[])
+    AND a.kind = 'available' AND (l.renew_months IS NULL OR
+      ledger_lot_end(l.expires_at, l.renew_months, a.active_on, a.program_id) <= %s)
   ORDER BY l.expires_at LIMIT %s) d
 ORDER BY 1
 """
@@ -41,13 +44,13 @@ ORDER BY 1
 
 def activate_due(moment: datetime, trouble: Trouble) -> int | None:
     """Make a chunk of pending lots available; return how many transactions were posted."""
-    members = _due(_ACTIVATING, moment, trouble, ACTIVATIONS_PER_CHUNK)
+    members = _due(_ACTIVATING, moment, trouble.members, ACTIVATIONS_PER_CHUNK)
     return settle(members, moment=moment, trouble=trouble, actor="job:activate_points")
 
 
 def expire_due(moment: datetime, trouble: Trouble) -> int | None:
     """Expire a chunk of lots whose end has come; return how many transactions were posted."""
-    members = _due(_EXPIRING, moment, trouble, EXPIRIES_PER_CHUNK)
+    members = _due(_EXPIRING, moment, trouble.members, moment, EXPIRIES_PER_CHUNK)
     return settle(members, moment=moment, trouble=trouble, actor="job:expire_points")
 
 
@@ -70,9 +73,9 @@ def settle(members: Sequence[int], *, moment: datetime, trouble: Trouble, actor:
     )
 
 
-def _due(sql: str, moment: datetime, trouble: Trouble, limit: int) -> list[int]:
+def _due(sql: str, *values: Any) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, [moment, trouble.members, limit])
+        cursor.execute(sql, values)
         return [row[0] for row in cursor.fetchall()]
 
 

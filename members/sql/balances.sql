@@ -34,6 +34,7 @@ BEGIN
     LEFT JOIN LATERAL (
       SELECT array_agg(x.id) AS ids,
         max(x.id) FILTER (WHERE x.kind = 'available') AS available_id,
+        max(x.active_on) AS active_on,
         max(x.id) FILTER (WHERE x.kind = 'pending') AS pending_id,
         max(x.id) FILTER (WHERE x.kind = 'held') AS held_id,
         coalesce(max(x.balance) FILTER (WHERE x.kind = 'available'), 0) AS available,
@@ -45,6 +46,14 @@ BEGIN
       SELECT array_agg(o.points) AS points, array_agg(o.expires_at) AS ends
       FROM (SELECT sum(x.remaining)::bigint AS points, x.expires_at FROM public.members_pointlot x
             WHERE x.account_id = a.available_id AND x.remaining > 0 AND x.expires_at IS NOT NULL
-            GROUP BY x.expires_at ORDER BY x.expires_at) o) l ON true
+              AND a.active_on IS NULL
+            GROUP BY x.expires_at
+            UNION ALL
+            SELECT sum(y.remaining)::bigint, public.ledger_lot_end(y.expires_at, y.renew_months,
+              a.active_on, p.id)
+            FROM public.members_pointlot y
+            WHERE y.account_id = a.available_id AND y.remaining > 0 AND y.expires_at IS NOT NULL
+              AND a.active_on IS NOT NULL
+            GROUP BY 2 ORDER BY 2) o) l ON true
     WHERE m.public_id = p_member;
 END $$;

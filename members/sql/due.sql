@@ -16,19 +16,24 @@ BEGIN
         OR (a.keeps_lots AND a.balance > 0 AND EXISTS (
           SELECT FROM public.members_pointlot l
           WHERE l.account_id = a.id AND l.remaining > 0
-            AND (l.expires_at <= p_moment
-                 OR (a.kind = 'pending' AND l.available_at <= p_moment)))))));
+            AND CASE WHEN a.kind = 'pending' THEN l.available_at <= p_moment
+              ELSE l.expires_at <= p_moment AND (l.renew_months IS NULL
+                OR public.ledger_lot_end(l.expires_at, l.renew_months, a.active_on,
+                     a.program_id) <= p_moment) END)))));
 END $$;
 
--- Move the pending lots of one account that became available at one instant.
+-- Move the pending lots of one account that became available at one instant; or those named,
+-- which waited for something that came at that instant. Had they ended while they waited, they
+-- get the currency's days of grace.
 CREATE OR REPLACE FUNCTION public.ledger_activate(p_account bigint, p_at timestamptz,
-    p_recorded_at timestamptz, p_actor text)
+    p_recorded_at timestamptz, p_actor text, p_lots bigint[] DEFAULT NULL)
   RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   a record;
   available bigint;
   debt record;
   at_ timestamptz := p_at;
+  available_at_ timestamptz := p_at;
   l record;
   total bigint := 0;
   paid bigint := 0;
@@ -45,16 +50,26 @@ BEGIN
     WHERE member_id = a.member_id AND currency_id = a.currency_id AND kind = 'available';
   SELECT id, -balance AS owed INTO debt FROM public.members_ledgeraccount
     WHERE member_id = a.member_id AND currency_id = a.currency_id AND kind = 'debt';
+  IF p_lots IS NOT NULL THEN
+    -- What waits for something that came first has no points before they are earned.
+    SELECT greatest(p_at, max(earned_at)) INTO available_at_
+      FROM public.members_pointlot WHERE id = ANY (p_lots);
+    at_ := available_at_;
+  END IF;
   -- Points that were recorded after the debt was made, and were due before it, pay it then.
   IF debt.owed > 0 THEN
     at_ := greatest(at_, public.ledger_earliest_payment(debt.id));
   END IF;
-  FOR l IN SELECT id, remaining, expires_at FROM public.members_pointlot
-           WHERE account_id = p_account AND remaining > 0 AND available_at = p_at
-           ORDER BY expires_at, id LOOP
+  FOR l IN SELECT id, remaining, CASE WHEN p_lots IS NOT NULL AND expires_at <= p_recorded_at
+             THEN public.ledger_grace_end(a.currency_id, p_recorded_at)
+             ELSE expires_at END AS expires_at
+           FROM public.members_pointlot
+           WHERE account_id = p_account AND remaining > 0
+             AND CASE WHEN p_lots IS NULL THEN available_at = p_at ELSE id = ANY (p_lots) END
+           ORDER BY 3, id LOOP
     part := least(l.remaining, greatest(debt.owed - paid, 0));
     lots := lots || jsonb_build_object('h', 0, 'account', available, 'points', l.remaining,
-      'earned_at', at_, 'available_at', p_at, 'expires_at', l.expires_at,
+      'earned_at', at_, 'available_at', available_at_, 'expires_at', l.expires_at,
       'moved_from', l.id);
     uses := uses || jsonb_build_object('h', 0, 'lot', l.id, 'points', l.remaining,
       'kind', 'activate');
@@ -150,6 +165,7 @@ DECLARE
   r record;
   posted int := 0;
   accounts bigint[];
+  renewed bigint[];
 BEGIN
   PERFORM public.ledger_lock(p_members);
   IF NOT public.ledger_is_due(p_members, p_moment) THEN
@@ -176,7 +192,12 @@ BEGIN
     END IF;
     posted := posted + 1;
   END LOOP;
-  SELECT array_agg(a.id ORDER BY a.id) INTO accounts FROM public.members_ledgeraccount a
+  SELECT array_agg(a.id ORDER BY a.id) FILTER (WHERE a.active_on IS NULL),
+      array_agg(a.id ORDER BY a.id) FILTER (WHERE a.active_on IS NOT NULL)
+    INTO accounts, renewed FROM public.members_ledgeraccount a
     WHERE a.member_id = ANY (p_members) AND a.keeps_lots AND a.kind = 'available';
+  IF renewed IS NOT NULL THEN
+    posted := posted + public.ledger_expire_renewed(renewed, p_moment, p_recorded_at, p_actor);
+  END IF;
   RETURN posted + public.ledger_expire(accounts, p_moment, p_recorded_at, p_actor);
 END $$;

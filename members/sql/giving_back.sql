@@ -50,9 +50,11 @@ BEGIN
       SELECT FROM public.members_ledgertransaction h
       JOIN public.members_pointlot l ON l.transaction_id = h.id
       LEFT JOIN public.members_pointlot s ON s.id = l.moved_from_id
+      LEFT JOIN public.members_ledgeraccount a ON a.id = s.account_id
       WHERE h.id = ANY (p_transactions)
         AND h.type IN ('release', 'redeem', 'redemption_reversal')
-        AND (s.expires_at <= h.occurred_at) IS NOT TRUE) THEN
+        AND (public.ledger_lot_end(s.expires_at, s.renew_months, a.active_on, a.program_id)
+             <= h.occurred_at) IS NOT TRUE) THEN
     RAISE EXCEPTION 'only a lot that has ended is given back as a new one'
       USING ERRCODE = 'check_violation';
   END IF;
@@ -77,13 +79,16 @@ BEGIN
   FOR u IN
     SELECT x.id, x.expires_at, least(x.points, p_points - x.later)::bigint AS points
     FROM (
-      SELECT l.id, l.expires_at, w.points - coalesce(g.points, 0) AS points,
+      SELECT l.id, e.expires_at, w.points - coalesce(g.points, 0) AS points,
         coalesce(sum(w.points - coalesce(g.points, 0)) OVER (
-          ORDER BY l.expires_at DESC, l.id DESC
+          ORDER BY e.expires_at DESC, l.id DESC
           ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS later
       FROM (SELECT m.lot_id, sum(m.points) AS points FROM public.members_lotuse m
             WHERE m.transaction_id = p_origin AND m.kind IN ('hold', 'redeem') GROUP BY 1) w
       JOIN public.members_pointlot l ON l.id = w.lot_id
+      JOIN public.members_ledgeraccount a ON a.id = l.account_id
+      CROSS JOIN LATERAL (SELECT public.ledger_lot_end(l.expires_at, l.renew_months,
+        a.active_on, a.program_id) AS expires_at) e
       LEFT JOIN public.ledger_given_back(p_origin) g ON g.lot_id = w.lot_id) x
     WHERE least(x.points, p_points - x.later) > 0
     ORDER BY x.expires_at, x.id

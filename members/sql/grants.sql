@@ -11,7 +11,7 @@ GRANT SELECT ON
   public.members_pointlot, public.members_lotuse, public.members_ledgerhold,
   public.members_consentrecord TO {site};
 GRANT INSERT (program_id, currency_id, currency_kind, member_id, kind, floor, balance,
-    keeps_balance, keeps_lots, ceiling, lock_touch), UPDATE (lock_touch, floor)
+    keeps_balance, keeps_lots, ceiling, active_on, lock_touch), UPDATE (lock_touch, floor)
   ON public.members_ledgeraccount TO {site};
 GRANT INSERT (id, public_id, program_id, currency_id, member_id, type, source, external_ref,
     actor, occurred_at, recorded_at, reverses_id, resolves_id, hold_expires_at, reason_code,
@@ -19,9 +19,12 @@ GRANT INSERT (id, public_id, program_id, currency_id, member_id, type, source, e
   ON public.members_ledgertransaction TO {site};
 GRANT INSERT ON public.members_ledgerentry TO {site};
 GRANT INSERT (id, transaction_id, account_id, points, remaining, earned_at, available_at,
-    expires_at, moved_from_id)
+    expires_at, renew_months, waits_for, moved_from_id)
   ON public.members_pointlot TO {site};
 GRANT INSERT (transaction_id, lot_id, kind, points) ON public.members_lotuse TO {site};
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON public.members_ledgeractivity FROM {site};
+GRANT SELECT, INSERT (account_id, day, act, occurred_at, recorded_at)
+  ON public.members_ledgeractivity TO {site};
 GRANT INSERT ON public.members_consentrecord TO {site};
 -- Purchases and returns are facts: only what happens to them later may change.
 REVOKE UPDATE, DELETE, TRUNCATE ON public.members_purchase, public.members_purchaseline,

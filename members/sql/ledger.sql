@@ -77,7 +77,7 @@ BEGIN
   NEW.keeps_balance := NEW.kind IN ('available', 'pending', 'held', 'debt');
   NEW.keeps_lots := NEW.kind IN ('available', 'pending') AND NEW.currency_kind = 'redeemable';
   NEW.ceiling := CASE NEW.kind WHEN 'debt' THEN 0 END;
-  IF NEW.balance <> 0
+  IF NEW.balance <> 0 OR NEW.active_on IS NOT NULL
      OR NEW.keeps_balance <> (NEW.member_id IS NOT NULL)
      OR NOT (NEW.keeps_balance
              OR NEW.kind IN ('issued', 'redeemed', 'expired', 'adjusted', 'moved', 'fees',
@@ -170,7 +170,9 @@ BEGIN
         AND a.program_id = h.program_id AND a.currency_id = h.currency_id
         AND a.member_id = h.member_id
       WHERE a.id IS NULL OR n.remaining <> n.points OR n.points <= 0
-        OR n.expires_at <= n.available_at
+        OR (n.expires_at <= n.available_at AND n.waits_for = '')
+        OR (n.waits_for <> '' AND (a.kind <> 'pending' OR n.expires_at <= n.earned_at))
+        OR n.renew_months <= 0 OR (n.renew_months IS NOT NULL AND n.expires_at IS NULL)
         -- Uses are dated after the lot was earned: none may be older than its header.
         OR n.earned_at < h.occurred_at
         -- A debit that opened a lot would give old points a new life.
@@ -199,9 +201,15 @@ BEGIN
         OR NOT public.ledger_may_use(public.ledger_act(h.type, h.resolves_id), n.kind, n.points)
         -- Points used before they were earned would make a balance of the past negative.
         OR (n.points > 0 AND h.occurred_at < l.earned_at)
-        OR (n.kind = 'activate' AND h.occurred_at < l.available_at)
-        OR (n.kind IN ('redeem', 'hold', 'move') AND h.occurred_at >= l.expires_at)
-        OR (n.kind = 'expire' AND (h.occurred_at >= l.expires_at) IS NOT TRUE))
+        OR (n.kind = 'activate' AND h.occurred_at < l.available_at AND l.waits_for = '')
+        OR (n.kind IN ('redeem', 'hold', 'move') AND h.occurred_at >= l.expires_at
+            AND (l.renew_months IS NULL OR h.occurred_at >= public.ledger_lot_end(
+              l.expires_at, l.renew_months, a.active_on, a.program_id)))
+        OR (n.kind = 'expire' AND (h.occurred_at >= l.expires_at) IS NOT TRUE)
+        -- A lot that was renewed ends later than it says.
+        OR (n.kind = 'expire' AND l.renew_months IS NOT NULL
+            AND h.occurred_at < public.ledger_lot_end(l.expires_at, l.renew_months, a.active_on,
+              a.program_id)))
     OR EXISTS (SELECT FROM public.members_ledgerentry e
                WHERE e.transaction_id IN (SELECT transaction_id FROM newrows)) THEN
     RAISE EXCEPTION 'a lot use needs an open header of its member, currency, kind and date'
@@ -321,7 +329,10 @@ BEGIN
       LEFT JOIN public.members_pointlot s ON s.id = l.moved_from_id
       LEFT JOIN public.members_ledgeraccount sa ON sa.id = s.account_id
       WHERE h.id = ANY (p_transactions)
-        AND (s.id IS NULL OR s.expires_at IS DISTINCT FROM l.expires_at
+        AND (s.id IS NULL
+             OR (s.expires_at IS DISTINCT FROM l.expires_at
+                 AND public.ledger_lot_end(s.expires_at, s.renew_months, sa.active_on,
+                   sa.program_id) IS DISTINCT FROM l.expires_at)
              OR sa.kind IS DISTINCT FROM (SELECT a.kind FROM public.members_ledgeraccount a
                                           WHERE a.id = l.account_id)
              OR s.available_at IS DISTINCT FROM l.available_at AND sa.kind = 'pending'

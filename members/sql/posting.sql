@@ -8,7 +8,7 @@
 --               "reverses"?, "resolves"?, "hold_expires_at"?, "reason"?, "id"?,
 --               "counterpart"?: index of the header that the points come from}],
 --  "lots":    [{"h", "account", "points", "earned_at", "available_at", "expires_at"?,
---               "moved_from"?}],
+--               "renew_months"?, "waits_for"?, "moved_from"?}],
 --  "uses":    [{"h", "points", "kind", "lot" | "new": index into lots}],
 --  "entries": [{"h", "account", "points"}]}
 -- "h" is the index of the header, from 0; "id" its public id. Returns the headers' ids in
@@ -39,12 +39,18 @@ BEGIN
     SELECT array_agg(nextval('public.members_pointlot_id_seq') ORDER BY g) INTO lots
       FROM generate_series(1, jsonb_array_length(p -> 'lots')) g;
     INSERT INTO public.members_pointlot (id, transaction_id, account_id, points, remaining,
-        earned_at, available_at, expires_at, moved_from_id)
+        earned_at, available_at, expires_at, renew_months, waits_for, moved_from_id)
       SELECT lots[x.n], ids[l.h + 1], l.account, l.points, l.points, l.earned_at,
-        l.available_at, l.expires_at, l.moved_from
+        l.available_at, l.expires_at,
+        -- Points that move on are renewed as they were where they come from.
+        CASE WHEN l.moved_from IS NULL THEN l.renew_months ELSE (
+          SELECT m.renew_months FROM public.members_pointlot m
+          WHERE m.id = l.moved_from AND l.expires_at IS NOT NULL) END,
+        coalesce(l.waits_for, ''), l.moved_from
       FROM jsonb_array_elements(p -> 'lots') WITH ORDINALITY x(j, n),
         jsonb_to_record(x.j) l(h int, account bigint, points bigint, earned_at timestamptz,
-          available_at timestamptz, expires_at timestamptz, moved_from bigint);
+          available_at timestamptz, expires_at timestamptz, renew_months smallint,
+          waits_for text, moved_from bigint);
   END IF;
   IF jsonb_array_length(p -> 'uses') > 0 THEN
     INSERT INTO public.members_lotuse (transaction_id, lot_id, kind, points)
@@ -79,22 +85,24 @@ BEGIN
       WHERE member_id IS NULL AND currency_id = p_currency AND kind = p_kind);
 END $$;
 
+-- The first instant of a day. A midnight that the clock shows twice is read as the later one;
+-- the day starts with the earlier.
+CREATE OR REPLACE FUNCTION public.ledger_day_start(p_day date, p_timezone text)
+  RETURNS timestamptz LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN (d.starts_at - interval '1 hour') AT TIME ZONE p_timezone >= p_day::timestamp
+      THEN d.starts_at - interval '1 hour' ELSE d.starts_at END
+    FROM (SELECT p_day::timestamp AT TIME ZONE p_timezone AS starts_at) d
+$$;
+
 -- First instant at which points given back at an instant, after they had expired, are of no use:
 -- the start of the program-local day after the currency's days of grace.
 CREATE OR REPLACE FUNCTION public.ledger_grace_end(p_currency bigint, p_instant timestamptz)
   RETURNS timestamptz LANGUAGE sql STABLE AS $$
-  -- A midnight that the clock shows twice is read as the later one; the day starts with the
-  -- earlier.
-  SELECT CASE WHEN (d.starts_at - interval '1 hour') AT TIME ZONE d.timezone >= d.midnight
-      THEN d.starts_at - interval '1 hour' ELSE d.starts_at END
-    FROM (
-      SELECT m.midnight, m.timezone, m.midnight AT TIME ZONE m.timezone AS starts_at
-      FROM (
-        SELECT p.timezone,
-          ((p_instant AT TIME ZONE p.timezone)::date + c.grace_days + 1)::timestamp AS midnight
-        FROM public.members_pointcurrency c
-        JOIN public.members_program p ON p.id = c.program_id
-        WHERE c.id = p_currency) m) d
+  SELECT public.ledger_day_start(
+      (p_instant AT TIME ZONE p.timezone)::date + c.grace_days + 1, p.timezone)
+    FROM public.members_pointcurrency c
+    JOIN public.members_program p ON p.id = c.program_id
+    WHERE c.id = p_currency
 $$;
 
 -- The earliest instant at which a debit of lots can be dated: when the last of them was earned
@@ -125,6 +133,11 @@ DECLARE
   l record;
   missing bigint := p_points;
 BEGIN
+  IF (SELECT a.active_on IS NOT NULL FROM public.members_ledgeraccount a
+      WHERE a.id = p_account) THEN
+    RETURN QUERY SELECT * FROM public.ledger_take_renewed(p_account, p_points);
+    RETURN;
+  END IF;
   FOR l IN SELECT o.id, o.remaining, o.earned_at, o.expires_at
            FROM public.members_pointlot o
            WHERE o.account_id = p_account AND o.remaining > 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from loyalty_site.lib import calendars
 from members import lots
-from members.lots import ExpiryPolicy, Lot
+from members.lots import ExpiryPolicy, Lot, Period
 
 LISBON = ZoneInfo("Europe/Lisbon")
 # Zones that between them change their clocks at midnight, by half an hour, south and north.
@@ -139,6 +139,68 @@ def test_points_end_with_a_local_day(
     ends = lots.expires_at(policy, at(earned), LISBON)
 
     assert ends == (at(expected) if expected else None)
+
+
+BY_TIER = ExpiryPolicy(
+    "by_tier",
+    round_to="month_end",
+    periods=(("bronze", Period(months=6)), ("gold", Period(years=2, days=1))),
+)
+
+
+@pytest.mark.parametrize(
+    ("_case", "tier", "expected"),
+    [
+        ("the lowest tier", "bronze", "2026-09-30T23:00"),
+        ("a higher tier", "gold", "2028-03-31T23:00"),
+        ("before any tier as on the lowest", None, "2026-09-30T23:00"),
+        ("a tier that has no period yet as on the lowest", "silver", "2026-09-30T23:00"),
+    ],
+)
+def test_points_by_tier_last_as_long_as_those_of_their_tier(
+    _case: str, tier: str | None, expected: str
+) -> None:
+    policy = BY_TIER.for_tier(tier)
+
+    assert lots.expires_at(policy, at("2026-03-30T12:00"), LISBON) == at(expected)
+
+
+def test_an_expiry_by_tier_is_nothing_without_the_tier() -> None:
+    with pytest.raises(ValueError, match="needs the tier"):
+        lots.expires_at(BY_TIER, at("2026-03-30T12:00"), LISBON)
+
+
+def test_every_other_model_is_the_same_on_every_tier() -> None:
+    policy = ExpiryPolicy("fixed_after", months=12)
+
+    assert policy.for_tier("gold") is policy
+
+
+@pytest.mark.parametrize(
+    ("_case", "ends", "months", "active_on", "expected"),
+    [
+        ("renewed", "2026-09-30T23:00", 6, date(2026, 5, 31), "2026-12-01T00:00"),
+        ("not renewed yet", "2026-09-30T23:00", 6, None, "2026-09-30T23:00"),
+        ("not renewable", "2026-09-30T23:00", None, date(2026, 5, 31), "2026-09-30T23:00"),
+        (
+            "an act of before never shortens",
+            "2026-09-30T23:00",
+            1,
+            date(2026, 5, 31),
+            "2026-09-30T23:00",
+        ),
+        ("31 August and six months", "2026-09-30T23:00", 6, date(2026, 8, 31), "2027-03-01T00:00"),
+        ("29 February and a year", "2028-03-01T00:00", 12, date(2028, 2, 29), "2029-03-01T00:00"),
+    ],
+)
+def test_a_renewed_lot_ends_its_months_after_the_latest_act(
+    _case: str, ends: str, months: int | None, active_on: date | None, expected: str
+) -> None:
+    assert lots.end_of(at(ends), months, active_on, LISBON) == at(expected)
+
+
+def test_points_without_an_end_have_none_after_an_act() -> None:
+    assert lots.end_of(None, 6, date(2026, 5, 31), LISBON) is None
 
 
 @given(

@@ -102,10 +102,10 @@ WHERE m.id = %(member)s::bigint
 _CREDITS = """
 SELECT points, expires_at, lot_id FROM (
   SELECT h.expires_at AS due_at, 0 AS kind, h.transaction_id AS origin, w.points,
-    CASE WHEN l.expires_at <= b.at THEN ledger_grace_end(t.currency_id, b.at)
-         ELSE l.expires_at END AS expires_at,
-    CASE WHEN l.expires_at <= b.at THEN 0 ELSE l.id END AS lot_id,
-    l.expires_at AS old_end, l.id
+    CASE WHEN n.ends_at <= b.at THEN ledger_grace_end(t.currency_id, b.at)
+         ELSE n.ends_at END AS expires_at,
+    CASE WHEN n.ends_at <= b.at THEN 0 ELSE l.id END AS lot_id,
+    n.ends_at AS old_end, l.id
   FROM members_ledgeraccount a
   JOIN members_ledgerhold h
     ON h.account_id = a.id AND h.is_open AND h.expires_at <= %(moment)s::timestamptz
@@ -113,11 +113,17 @@ SELECT points, expires_at, lot_id FROM (
   CROSS JOIN LATERAL (SELECT greatest(h.expires_at, t.occurred_at) AS at) b
   JOIN members_lotuse w ON w.transaction_id = t.id
   JOIN members_pointlot l ON l.id = w.lot_id
+  JOIN members_ledgeraccount o ON o.id = l.account_id
+  CROSS JOIN LATERAL (SELECT
+    ledger_lot_end(l.expires_at, l.renew_months, o.active_on, o.program_id) AS ends_at) n
   WHERE a.member_id = %(member)s::bigint AND a.currency_id = %(currency)s::bigint
     AND a.kind = 'held'
   UNION ALL
-  SELECT l.available_at, 1, a.id, l.remaining, l.expires_at, 0, l.expires_at, l.id
+  SELECT l.available_at, 1, a.id, l.remaining,
+    ledger_lot_end(l.expires_at, l.renew_months, v.active_on, v.program_id), 0, l.expires_at, l.id
   FROM members_ledgeraccount a
+  JOIN members_ledgeraccount v ON v.member_id = a.member_id AND v.currency_id = a.currency_id
+    AND v.kind = 'available'
   JOIN members_pointlot l ON l.account_id = a.id AND l.remaining > 0
     AND l.available_at <= %(moment)s::timestamptz
   WHERE a.member_id = %(member)s::bigint AND a.currency_id = %(currency)s::bigint
@@ -126,8 +132,10 @@ ORDER BY due_at, kind, origin, old_end, id
 """
 
 _EXPIRED = """
-SELECT coalesce(sum(remaining), 0)::bigint FROM members_pointlot
-WHERE account_id = %s::bigint AND remaining > 0 AND expires_at <= %s::timestamptz
+SELECT coalesce(sum(l.remaining), 0)::bigint FROM members_ledgeraccount a
+JOIN members_pointlot l ON l.account_id = a.id AND l.remaining > 0
+WHERE a.id = %s::bigint
+  AND ledger_lot_end(l.expires_at, l.renew_months, a.active_on, a.program_id) <= %s::timestamptz
 """
 
 

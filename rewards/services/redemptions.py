@@ -73,6 +73,9 @@ def redeem(
     redemption = _drafted(decision, order)
     redemption.is_simulated = is_simulated
     _debit(redemption, decision)
+    ledger.renew(
+        member_id=order.member.pk, currency=decision.currency, act="redemption", moment=moment
+    )
     # The reward's row is what members wait for each other at, so it comes last.
     _take_stock(decision)
     redemption.save(force_insert=True)
