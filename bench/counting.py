@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
-if TYPE_CHECKING:
-    from bench.run import Row
+from bench.rows import Row
 
 TRANSACTION_WORDS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
 WARM = 3
@@ -17,7 +16,6 @@ def statements() -> Row:
     from django.db import connection
     from django.utils import timezone
 
-    from bench.run import Row
     from campaigns.bodies import parse_purchase
     from campaigns.services.intake import process_purchase
     from campaigns.services.keys import Key
@@ -55,7 +53,6 @@ def home_queries() -> Row:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    from bench.run import Row
     from members.models import Identifier, User
 
     member = Identifier.objects.select_related("member").get(value="8900000001").member

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,15 @@ DONE = re.compile(r"requests (\d+) seconds ([\d.]+) errors (\d+)")
 TPS = re.compile(r"tps = ([\d.]+)")
 
 
+P99 = re.compile(r"p99 ([\d.]+)")
+
+
 def _wrk(site: Site, wrk: str, script: str, path: str, *arguments: str) -> float:
+    found = _requests(site, wrk, script, path, *arguments)
+    return int(found[1]) / float(found[2])
+
+
+def _requests(site: Site, wrk: str, script: str, path: str, *arguments: str) -> re.Match[str]:
     printed = subprocess.run(
         [
             wrk,
@@ -37,7 +47,7 @@ def _wrk(site: Site, wrk: str, script: str, path: str, *arguments: str) -> float
     found = DONE.search(printed)
     if found is None or int(found[3]):
         raise SystemExit(f"bin/bench: {path} answered with errors:\n{printed}")
-    return int(found[1]) / float(found[2])
+    return found
 
 
 def purchases(site: Site, wrk: str, run: str) -> float:
@@ -46,6 +56,39 @@ def purchases(site: Site, wrk: str, run: str) -> float:
     return _wrk(
         site, wrk, "purchase.lua", "/api/v1/purchases", site.token, run, str(MEMBERS), moment
     )
+
+
+def purchases_p99(site: Site, wrk: str, run: str) -> float:
+    """Return the seconds within which 99 of 100 single purchases were answered, 8 clients."""
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    found = _requests(
+        site, wrk, "purchase.lua", "/api/v1/purchases", site.token, run, str(MEMBERS), moment
+    )
+    p99 = P99.search(found.string)
+    if p99 is None:
+        raise SystemExit("bin/bench: wrk said nothing of its latencies")
+    return float(p99[1]) / 1000
+
+
+@contextmanager
+def batch_client(site: Site, run: str) -> Iterator[list[int]]:
+    """Send batches of 500 purchases one after the other meanwhile; yield the sizes sent."""
+    over = threading.Event()
+    sent: list[int] = []
+
+    def send() -> None:
+        while not over.is_set():
+            body = batch_of(run, len(sent))
+            call(site.address, site.token, "/api/v1/purchases/batch", body)
+            sent.append(len(body["purchases"]))
+
+    with ThreadPoolExecutor(1) as sender:
+        sending = sender.submit(send)
+        try:
+            yield sent
+        finally:
+            over.set()
+            sending.result()
 
 
 def balances(site: Site, wrk: str) -> float:

@@ -34,9 +34,10 @@ function request()
   return wrk.format("POST", "/api/v1/purchases", headers, string.format(body, id, member, moment))
 end
 
-
-function done(summary)
-  io.write(string.format("requests %d seconds %.6f errors %d\n", summary.requests,
+-- The 99th percentile is told in milliseconds.
+function done(summary, latency)
+  io.write(string.format("requests %d seconds %.6f errors %d p99 %.3f\n", summary.requests,
     summary.duration / 1e6, summary.errors.status + summary.errors.connect
-    + summary.errors.read + summary.errors.write + summary.errors.timeout))
+    + summary.errors.read + summary.errors.write + summary.errors.timeout,
+    latency:percentile(99) / 1000))
 end

@@ -1,23 +1,22 @@
-"""Measures S1, S2, S3, S5, S9 and S10 in one interleaved run and prints them beside the goals."""
+"""Measures S1, S2, S3, S5, S9 and S10 in one interleaved run and prints them beside the goals.
+
+With --large: what takes a ledger of ten million entries, see bench/large.py.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
 import shutil
-import statistics
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from bench import counting, loads, site
+from bench import counting, large, loads, site
+from bench.rows import Row, rates_row, say, show
 from bench.site import ROOT, Site
 
 ROUNDS = 5
@@ -25,26 +24,26 @@ LOTS_FEW, LOTS_MANY = 10, 1_000
 TPCB_SCALE = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; ``value`` None was not measured."""
-
-    number: str
-    what: str
-    goal: str
-    value: str | None
-    detail: str
-
-
 def main() -> None:
     """Run the bench."""
     parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="interleaved rounds (5)")
+    parser.add_argument("--large", action="store_true", help="S4, S6, S7, S8 and S11 instead")
+    parser.add_argument(
+        "--entries", type=int, default=large.ENTRIES, help="size of --large (10,000,000)"
+    )
     options = parser.parse_args()
+    plan = large.plan(options.entries)
+    if options.large:
+        say(plan)
+        plan.check(shutil.disk_usage(ROOT).free)
     with _folder() as var:
         os.environ["VAR_DIR"] = str(var)
         os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
-        _run(var, options.rounds)
+        if options.large:
+            large.run(var, plan, options.rounds)
+        else:
+            _run(var, options.rounds)
 
 
 @contextmanager
@@ -95,7 +94,7 @@ def _run(var: Path, rounds: int) -> None:
         rows.append(counting.home_queries())
     finally:
         running.stop()
-    _print(rows, rounds)
+    show(rows, rounds)
 
 
 def _grow(moment: datetime) -> None:
@@ -210,30 +209,7 @@ def _ratio(
         packages = {"wrk": "wrk", "pgbench": "postgresql-contrib"}
         need = ", ".join(packages[name] for name in sorted(missing)) or "a tool"
         return Row(number, what, goal, None, f"not measured: needs Debian's {need}")
-    ratios = [a / b for a, b in zip(above, below, strict=True)]
-    detail = (
-        f"{statistics.median(above):,.0f}/s against {statistics.median(below):,.0f}/s,"
-        f" rounds {min(ratios):.2f} to {max(ratios):.2f}"
-    )
-    return Row(number, what, goal, f"{statistics.median(ratios):.2f} x", detail)
-
-
-def _print(rows: list[Row], rounds: int) -> None:
-    say("")
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
-    say(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, medians of {rounds} interleaved rounds")
-    say("")
-    say("| # | what | goal | measured | detail |")
-    say("|---|---|---|---|---|")
-    for row in rows:
-        value = row.value or "not measured"
-        say(f"| {row.number} | {row.what} | {row.goal} | {value} | {row.detail} |")
-
-
-def say(text: Any) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    return rates_row(number, what, goal, above, below)
 
 
 if __name__ == "__main__":
