@@ -6,6 +6,7 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
+from django.db.models.functions import Coalesce
 
 from members.models.people import Member
 from members.models.program import Program
@@ -48,7 +49,8 @@ class Tier(models.Model):
 class TierMembership(models.Model):
     """A member's stay on a rung with the evidence of the decision.
 
-    Never edited but for its end; a late purchase supersedes rows and adds others.
+    Never edited but for its end and the end of its grace; a late purchase supersedes rows and adds
+    others.
     """
 
     member = models.ForeignKey(Member, models.PROTECT, related_name="tier_memberships")
@@ -57,6 +59,12 @@ class TierMembership(models.Model):
     ends_at = models.DateTimeField(null=True, blank=True)
     valid_until = models.DateTimeField(
         null=True, blank=True, db_comment="When the window's value is compared again."
+    )
+    grace_ends_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        db_comment="When the member falls; set once the threshold was missed at valid_until.",
     )
     evidence = models.JSONField(default=dict)
     recorded_at = models.DateTimeField()
@@ -81,9 +89,9 @@ class TierMembership(models.Model):
             ),
         ]
         indexes = [
-            # Reader: the regrading job.
+            # Reader: the regrading job, which leaves alone whoever waits for the end of the grace.
             models.Index(
-                fields=["valid_until"],
+                Coalesce("grace_ends_at", "valid_until"),
                 condition=Q(superseded_at__isnull=True, ends_at__isnull=True),
                 name="members_tiermembership_due",
             ),

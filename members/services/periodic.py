@@ -7,12 +7,13 @@ from datetime import datetime
 from members.services import delivery, reconciliation, settling, tiers, upkeep
 from members.services.jobs import Job, Trouble
 
-MEMBERS_PER_CHUNK = 200
+# A chunk holds the locks of its members: few enough that no till waits for half a second.
+MEMBERS_PER_CHUNK = 1000
 
 
-def regrade_tiers(moment: datetime, _trouble: Trouble) -> int | None:
+def regrade_tiers(moment: datetime, trouble: Trouble) -> int | None:
     """Grade a chunk of members whose tier is due."""
-    return tiers.regrade_due(moment=moment, limit=MEMBERS_PER_CHUNK) or None
+    return tiers.regrade_due(moment=moment, trouble=trouble, limit=MEMBERS_PER_CHUNK)
 
 
 def deliver_outbox(moment: datetime, _trouble: Trouble) -> int | None:

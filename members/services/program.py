@@ -53,6 +53,13 @@ class CurrencyKindFixed(DomainError):
     remedy = "Give the new kind a code of its own."
 
 
+# What was decided by the rules of before is decided anew.
+_LOOK_AGAIN = """
+UPDATE members_tiermembership SET grace_ends_at = NULL
+WHERE superseded_at IS NULL AND ends_at IS NULL AND grace_ends_at IS NOT NULL
+"""
+
+
 def apply_program(wanted: Mapping[str, Any]) -> Program:
     """Write program, currencies and tiers from the canonical document; a repeat changes nothing.
 
@@ -155,3 +162,4 @@ def _apply_tiers(program: Program, ladder: Iterable[Mapping[str, Any]]) -> None:
         lowest = min(tiers, key=lambda tier: tier.threshold)
         with connection.cursor() as cursor:
             cursor.execute(_START_ON_LOWEST, [lowest.pk, program.pk])
+            cursor.execute(_LOOK_AGAIN)

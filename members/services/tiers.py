@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
+from loyalty_site.lib import calendars
 from loyalty_site.lib.wire import dumps
-from members.grading import Gain, Standing, regrade
+from members.grading import Gain, Grading, Standing, regrade
 from members.models import Program, TierMembership
 from members.queries.grading import ProgramGrading, grading_of
-from members.services.outbox import News, record_many
+from members.services.jobs import Trouble
+from members.services.outbox import News, record_many, ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,28 +104,82 @@ def changes(
     return {"supersede": supersede, "close": close, "insert": insert}
 
 
-def regrade_due(*, moment: datetime, limit: int = 1000) -> int:
-    """Grade every member whose tier was due by ``moment``; return how many changed.
+def regrade_due(*, moment: datetime, trouble: Trouble, limit: int = 1000) -> int | None:
+    """Grade at most ``limit`` members whose tier was due by ``moment``.
 
-    Each member is a transaction of their own, so that a kill in the middle loses
-    nothing; a repeat changes nothing. Members are looked up ``limit`` at a time:
-    one who is in grace stays due without any change, and must hide nobody.
+    Returns how many changed, and None when nobody was due. What is plain is graded by
+    ``tiers_regrade`` in one transaction, everybody else in one of their own. Whoever is
+    in grace is put off to its end, so that a repeat finds nobody.
     """
     program = Program.objects.first()
     grading = grading_of(program) if program is not None else None
     if program is None or grading is None:
-        return 0
-    due = TierMembership.objects.filter(
-        superseded_at__isnull=True, ends_at__isnull=True, valid_until__lte=moment
-    ).order_by("pk")
-    changed, after = 0, 0
-    while chunk := list(due.filter(pk__gt=after).values_list("pk", "member_id")[:limit]):
-        for _, member_id in chunk:
+        return None
+    try:
+        chunk = _regrade_plain(program, grading, moment, limit, trouble.members)
+    except IntegrityError:
+        # One member's rows never keep the others waiting: each by themselves.
+        members = _members_due(moment, limit, trouble.members)
+        chunk = Chunk(due=len(members), changed=0, others=members)
+    if not chunk.due:
+        return None
+    changed = chunk.changed
+    for member_id in chunk.others:
+        try:
             changed += regrade_member(
                 program=program, grading=grading, member_id=member_id, moment=moment
             )
-        after = chunk[-1][0]
+        except IntegrityError as error:
+            trouble.add(str(error).partition("\n")[0][:200], member_id)
     return changed
+
+
+class Chunk(NamedTuple):
+    """How many were due, how many of them changed, and who has yet to be graded."""
+
+    due: int
+    changed: int
+    others: list[int]
+
+
+@transaction.atomic
+def _regrade_plain(
+    program: Program,
+    grading: ProgramGrading,
+    moment: datetime,
+    limit: int,
+    leave_out: Sequence[int],
+) -> Chunk:
+    policy = grading.grading.policy
+    document = {
+        "currency": grading.currency_id,
+        "months": policy.months,
+        "grace_days": policy.grace_days,
+        "downgrade": policy.downgrade,
+        "zone": str(grading.grading.zone),
+        "except": list(leave_out),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT due, changed, others FROM tiers_regrade(%s::bigint, %s::jsonb,"
+            " %s::timestamptz, %s::timestamptz, %s::int)",
+            [program.pk, dumps(document).decode(), moment, moment, limit],
+        )
+        chunk = Chunk(*cursor.fetchone())
+    if chunk.changed:
+        ring()
+    return chunk
+
+
+def _members_due(moment: datetime, limit: int, leave_out: Sequence[int]) -> list[int]:
+    due = TierMembership.objects.filter(
+        superseded_at__isnull=True, ends_at__isnull=True, valid_until__lte=moment
+    ).exclude(grace_ends_at__gt=moment)
+    return list(
+        due.exclude(member_id__in=leave_out)
+        .order_by("pk")
+        .values_list("member_id", flat=True)[:limit]
+    )
 
 
 @transaction.atomic
@@ -144,14 +200,27 @@ def regrade_member(
         document = changes(
             member_id=member_id, tier_ids=grading.tier_ids, stored=stored, final=final
         )
-        if not any(document.values()):
-            return 0
-        cursor.execute(
-            "SELECT tiers_write(%s::jsonb, %s::timestamptz)",
-            [dumps(document).decode(), moment],
-        )
+        changed = any(document.values())
+        if changed:
+            cursor.execute(
+                "SELECT tiers_write(%s::jsonb, %s::timestamptz)",
+                [dumps(document).decode(), moment],
+            )
+    _put_off(grading.grading, member_id, final[-1], moment)
     _tell(program, member_id, before[-1], final[-1], moment)
-    return 1
+    return int(changed)
+
+
+def _put_off(grading: Grading, member_id: int, held: Standing, moment: datetime) -> None:
+    """Look at a member in grace no more until it is over."""
+    if held.valid_until is None or held.valid_until > moment:
+        return
+    grace_ends_at = calendars.add_days_to_instant(
+        held.valid_until, grading.policy.grace_days, grading.zone
+    )
+    TierMembership.objects.filter(
+        member_id=member_id, superseded_at__isnull=True, ends_at__isnull=True
+    ).update(grace_ends_at=grace_ends_at)
 
 
 def _timeline(
