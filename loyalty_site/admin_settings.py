@@ -72,6 +72,15 @@ NAVIGATION = [
         ],
     },
     _group(
+        _("By hand"),
+        _item(_("Approvals"), "rule_settings", "members.approval"),
+        _item(_("Adjustments"), "exposure", "members.adjustment"),
+        _item(_("Reasons"), "label", "members.adjustmentreason"),
+        _item(_("Limits of staff"), "shield_person", "members.approvalpolicy"),
+        _item(_("Used by staff"), "speed", "members.staffday"),
+        _item(_("Evidence"), "attach_file", "members.evidence"),
+    ),
+    _group(
         _("Points"),
         _item(_("Transactions"), "receipt_long", "members.ledgertransaction"),
         _item(_("Entries"), "list", "members.ledgerentry"),

@@ -2,6 +2,7 @@
 
 from loyalty_site.admin import (  # noqa: F401 - importing them registers them
     access,
+    approvals,
     members,
     rehearsals,
     reports,

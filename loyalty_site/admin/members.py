@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from campaigns.queries.receipts import receipts_for
+from loyalty_site.admin.adjusting import adjust_view
 from loyalty_site.lib.admin import ReadOnlyAdmin, badge
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
@@ -127,8 +128,16 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
 
     def get_urls(self) -> list[URLPattern]:
         change = self.admin_site.admin_view(require_POST(self.change_status))
-        name = "members_member_status"
-        return [path("<int:pk>/status/", change, name=name), *super().get_urls()]
+        adjust = self.admin_site.admin_view(self.adjust_points)
+        return [
+            path("<int:pk>/status/", change, name="members_member_status"),
+            path("<int:pk>/adjust/", adjust, name="members_member_adjust"),
+            *super().get_urls(),
+        ]
+
+    def adjust_points(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Give the member points, or take some."""
+        return adjust_view(request, pk, self.admin_site.each_context(request))
 
     def change_view(
         self,
@@ -150,6 +159,7 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
             "original": member,
             "title": member.display_name,
             "is_popup": IS_POPUP_VAR in request.GET,
+            "can_adjust": request.user.has_perm("members.add_approval"),
             "can_change_status": request.user.has_perm("members.change_member"),
             **page_of(member, request.GET.get("currency"), timezone.now()),
         }

@@ -38,6 +38,9 @@ FACTS: Final = """
 SELECT t.id, t.public_id, t.type, t.source, t.occurred_at, t.recorded_at, c.points, c.moved,
   s.name AS store, p.net::text AS net,
   rw.name AS reward,
+  CASE WHEN t.type IN ('adjust_credit', 'adjust_debit') THEN
+    (SELECT why.text FROM members_adjustmentreason why WHERE why.code = t.reason_code)
+    END AS reason,
   (SELECT v.definition -> 'name' FROM campaigns_award w
    JOIN campaigns_ruleversion v ON v.id = w.rule_version_id
    WHERE t.source = 'event' AND w.transaction_id = t.id ORDER BY w.position LIMIT 1) AS rule
@@ -160,6 +163,15 @@ def _of_reward(title: Callable[[], str]) -> Speaker:
     return speak
 
 
+def _adjusted(title: Callable[[], str]) -> Speaker:
+    def speak(words: Words, facts: Mapping[str, Any]) -> Told:
+        if facts["source"] == "reversal":
+            return pgettext("activity", "Correction taken back"), words.pick(facts["reason"])
+        return title(), words.pick(facts["reason"])
+
+    return speak
+
+
 def _plain(title: Callable[[], str]) -> Speaker:
     return lambda words, facts: (title(), "")
 
@@ -186,6 +198,6 @@ _KINDS: Final[Mapping[str, tuple[Speaker, str, str]]] = {
     ),
     "clawback": (_clawback, "return", "minus"),
     "expire": (_plain(lambda: pgettext("activity", "Points expired")), "hourglass", "warn"),
-    "adjust_credit": (_plain(lambda: pgettext("activity", "Points credited")), "info", "plus"),
-    "adjust_debit": (_plain(lambda: pgettext("activity", "Points taken off")), "info", "minus"),
+    "adjust_credit": (_adjusted(lambda: pgettext("activity", "Points credited")), "info", "plus"),
+    "adjust_debit": (_adjusted(lambda: pgettext("activity", "Points taken off")), "info", "minus"),
 }

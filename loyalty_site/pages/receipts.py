@@ -14,10 +14,19 @@ from campaigns.models import AwardReversal
 from campaigns.queries.receipts import receipts_for
 from loyalty_site.pages.lines import Line
 from loyalty_site.pages.words import Words
-from members.models import LedgerTransaction, LotUse, Member, PointCurrency, Return
+from members.models import (
+    AdjustmentReason,
+    LedgerNote,
+    LedgerTransaction,
+    LotUse,
+    Member,
+    PointCurrency,
+    Return,
+)
 from members.queries.statement import statement_rows
 
 Type = LedgerTransaction.Type
+ADJUSTED: Final = frozenset({Type.ADJUST_CREDIT, Type.ADJUST_DEBIT})
 
 
 def context(*, words: Words, member: Member, line: Line) -> dict[str, Any]:
@@ -176,7 +185,27 @@ def _notes(words: Words, posted: LedgerTransaction, uses: Sequence[Mapping[str, 
         )
     if posted.type == Type.CLAWBACK:
         notes += _clawback_notes(words, posted)
+    if posted.type in ADJUSTED:
+        notes += _adjustment_notes(words, posted)
     return notes
+
+
+def _adjustment_notes(words: Words, posted: LedgerTransaction) -> list[str]:
+    """Say what staff gave as the reason, and what they wrote beside it."""
+    reason = AdjustmentReason.objects.filter(code=posted.reason_code).first()
+    note = LedgerNote.objects.filter(transaction=posted).first()
+    ends = [words.last_day(end) for end in posted.lots.values_list("expires_at", flat=True)]
+    lasts = [
+        _("These points can be used through %(day)s.") % {"day": words.day_text(day)}
+        for day in ends
+        if day
+    ]
+    told = _("We adjusted your points by hand.")
+    if reason is not None:
+        told = _("We adjusted your points by hand: %(reason)s.") % {
+            "reason": words.pick(reason.text)
+        }
+    return [told, note.text if note else "", *lasts]
 
 
 def _kind_note(words: Words, posted: LedgerTransaction) -> str:

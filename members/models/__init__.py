@@ -1,5 +1,13 @@
 """Who members are, what they did and what they hold."""
 
+from members.models.approvals import (
+    Adjustment,
+    AdjustmentReason,
+    Approval,
+    ApprovalPolicy,
+    Evidence,
+    StaffDay,
+)
 from members.models.commerce import Purchase, PurchaseLine, Return, ReturnLine
 from members.models.integration import (
     ApiClient,
@@ -32,9 +40,14 @@ from members.models.segments import Segment, SegmentMembership
 from members.models.tiers import Tier, TierMembership
 
 __all__ = [
+    "Adjustment",
+    "AdjustmentReason",
     "ApiClient",
+    "Approval",
+    "ApprovalPolicy",
     "ConsentRecord",
     "DataExport",
+    "Evidence",
     "Heartbeat",
     "IdempotencyRecord",
     "Identifier",
@@ -61,6 +74,7 @@ __all__ = [
     "ReturnLine",
     "Segment",
     "SegmentMembership",
+    "StaffDay",
     "Store",
     "Tier",
     "TierMembership",

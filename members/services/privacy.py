@@ -17,7 +17,10 @@ from django.db.models import Q
 
 from loyalty_site.lib.problems import FieldError, Invalid
 from members.models import (
+    Adjustment,
+    Approval,
     DataExport,
+    Evidence,
     IdempotencyRecord,
     Identifier,
     LedgerAccount,
@@ -175,6 +178,9 @@ def _purge(member: Member) -> None:
     DataExport.objects.filter(member=member).delete()
     SegmentMembership.objects.filter(member=member).delete()
     LedgerNote.objects.filter(transaction__member=member).delete()
+    Evidence.objects.filter(approval__member=member).delete()
+    Approval.objects.filter(member=member).update(why="", answer="")
+    Adjustment.objects.filter(approval__member=member).update(note="")
     callers = [f"member:{member.pk}", f"user:{member.user_id}"]
     # The key stays taken: a repeat must still not act again.
     IdempotencyRecord.objects.filter(Q(member=member) | Q(caller__in=callers)).update(body={})

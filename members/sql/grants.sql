@@ -33,3 +33,7 @@ GRANT UPDATE (state, member_id, claimed_at, evaluation) ON public.members_purcha
 GRANT UPDATE (state, purchase_id, applied_at, points, problem) ON public.members_return TO {site};
 -- Restored without the rights of the dump, a function may be run by everybody.
 REVOKE EXECUTE ON FUNCTION public.ledger_new_epoch() FROM PUBLIC;
+-- Acts of staff: what one person did alone in a day is counted by the approvals' trigger.
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON public.members_staffday FROM {site};
+GRANT SELECT ON public.members_staffday TO {site};
+REVOKE DELETE, TRUNCATE ON public.members_approval, public.members_adjustment FROM {site};

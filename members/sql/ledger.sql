@@ -352,6 +352,7 @@ DECLARE
   reversing bigint[];
   holding bigint[];
   moving bigint[];
+  adjusting bigint[];
   moved bigint;
   r record;
 BEGIN
@@ -361,14 +362,15 @@ BEGIN
   -- of the counter-account that its type may touch.
   SELECT bool_or(t.bad), array_agg(t.id) FILTER (WHERE t.reverses),
          array_agg(t.id) FILTER (WHERE t.holds), array_agg(t.id) FILTER (WHERE t.moves),
-         sum(t.members)
-    INTO bad, reversing, holding, moving, moved
+         array_agg(t.id) FILTER (WHERE t.adjusts), sum(t.members)
+    INTO bad, reversing, holding, moving, adjusting, moved
   FROM (
     SELECT h.id, h.reverses_id IS NOT NULL AS reverses,
       h.type = 'hold' OR h.resolves_id IS NOT NULL AS holds,
       h.counterpart_id IS NOT NULL
         OR h.type IN ('transfer_out', 'transfer_in', 'pool_out', 'pool_in', 'merge_out',
                       'merge_in') AS moves,
+      h.type IN ('adjust_credit', 'adjust_debit', 'import', 'write_off') AS adjusts,
       count(*) FILTER (WHERE a.keeps_balance) AS members,
       h.id IS NULL OR sum(n.points) <> 0 OR count(*) < 2 OR min(n.line) <> 1
         OR count(a.id) < count(*)
@@ -428,6 +430,9 @@ BEGIN
   END IF;
   IF moving IS NOT NULL THEN
     PERFORM public.ledger_judge_moves(moving);
+  END IF;
+  IF adjusting IS NOT NULL THEN
+    PERFORM public.ledger_judge_adjustments(adjusting);
   END IF;
   IF reversing IS NOT NULL OR holding IS NOT NULL THEN
     PERFORM public.ledger_judge_give_backs(reversing || holding);

@@ -121,6 +121,16 @@ ATTACKS: dict[str, Attack] = {
     "an earn against another counter-account": e(("available", 5), ("redeemed", -5), points=5),
     "an earn that takes from the member": e(("available", -5), ("issued", 5)),
     "a type that no act posts": e(("available", 5), ("issued", -5), points=5, type="transfer_in"),
+    "points given by hand without an approval": e(
+        ("available", 5), ("adjusted", -5), points=5, type="adjust_credit"
+    ),
+    "an import without an approval": e(("available", 5), ("adjusted", -5), points=5, type="import"),
+    "a debt forgiven without an approval": lambda x, s: enter(
+        x,
+        s,
+        head(x, s, "write_off", member_id=s.owing.member),
+        *((s.owing.debt, 20), (s.books.adjusted, -20)),
+    ),
     "a type that does not exist": e(("available", 5), ("issued", -5), points=5, type="gift"),
     "a forged transaction id": lambda x, s: head(x, s, xid="1"),
     "a forged epoch": lambda x, s: earn(
