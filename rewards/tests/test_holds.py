@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from members.models import JobRun, LedgerHold, LedgerTransaction, Member, Program
-from members.services import jobs, ledger
+from members.services import jobs, ledger, reconciliation
 from rewards.models import Redemption
 from rewards.services.holds import RELEASE_HOLDS
 from rewards.tasks import release_holds
@@ -67,6 +67,20 @@ def test_a_lapsed_hold_gives_back_points_and_pieces(program: Program) -> None:
     assert stock() == 10
     released = LedgerTransaction.objects.get(type="release")
     assert (released.occurred_at, released.reason_code) == (END, "lapsed")
+
+
+def test_books_are_proved_before_the_job_has_called_a_released_hold_expired(
+    program: Program,
+) -> None:
+    member = rich_member(program)
+    redeem(member, mode="hold")
+
+    ledger.settle_due(member_ids=[member.pk], moment=END, recorded_at=END, actor="test")
+
+    assert Redemption.objects.get().state == "held"
+    assert LedgerTransaction.objects.filter(type="release").count() == 1
+    (check,) = [c for c in reconciliation.checks() if c.name == "redemptions_are_paid"]
+    assert reconciliation.verify([check]).is_proved
 
 
 def test_a_repeat_releases_nothing(program: Program) -> None:
