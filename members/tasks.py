@@ -21,6 +21,12 @@ def expire_points() -> None:
 
 
 @shared_task
+def tell_of_ends() -> None:
+    """Tell members of points that end soon."""
+    _run("tell_of_ends")
+
+
+@shared_task
 def regrade_tiers() -> None:
     """Compare tiers whose validity has ended."""
     _run("regrade_tiers")

@@ -11,6 +11,7 @@ from members.models.approvals import (
 from members.models.commerce import Purchase, PurchaseLine, Return, ReturnLine
 from members.models.integration import (
     ApiClient,
+    ExpiryNotice,
     Heartbeat,
     IdempotencyRecord,
     JobRun,
@@ -48,6 +49,7 @@ __all__ = [
     "ConsentRecord",
     "DataExport",
     "Evidence",
+    "ExpiryNotice",
     "Heartbeat",
     "IdempotencyRecord",
     "Identifier",

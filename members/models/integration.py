@@ -88,6 +88,30 @@ class OutboxEvent(models.Model):
         return self.kind
 
 
+class ExpiryNotice(models.Model):
+    """That a member was told of points that end; once for each end and number of days before."""
+
+    account = models.ForeignKey(
+        "members.LedgerAccount", models.PROTECT, related_name="expiry_notices", db_index=False
+    )
+    ends_at = models.DateTimeField(db_comment="First instant at which the points are of no use.")
+    days = models.PositiveSmallIntegerField(
+        db_comment="Which notice of the program file it was: so many days before the last day."
+    )
+    points = models.BigIntegerField(db_comment="What was about to end when the member was told.")
+    told_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "ends_at", "days"], name="members_expirynotice_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.points} in {self.days} days"
+
+
 class Heartbeat(models.Model):
     """When a part of the site last said that it lives."""
 

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from members.models import Identifier, Member, Message, OutboxEvent, Program
-from members.services import telling
+from members.services import notices, telling
 
 # The others stand in the inbox only: an e-mail for every purchase would be a nuisance.
 MAILED = frozenset(
@@ -70,7 +70,8 @@ def _tell_in_app(events: Sequence[OutboxEvent], moment: datetime) -> dict[int, E
     """Write the messages and mark what is told by them; return the e-mails that are left."""
     addresses = _addresses(event.member for event in events if event.kind in MAILED)
     programs = {event.program for event in events}
-    spoken = _spoken(events, {program: telling.wording_of(program) for program in programs})
+    wordings = {program: telling.wording_of(program) for program in programs}
+    spoken = _spoken(events, wordings, moment)
     messages = [
         Message(
             member=event.member,
@@ -97,13 +98,15 @@ def _tell_in_app(events: Sequence[OutboxEvent], moment: datetime) -> dict[int, E
 
 
 def _spoken(
-    events: Sequence[OutboxEvent], wordings: Mapping[Program, telling.Wording]
+    events: Sequence[OutboxEvent], wordings: Mapping[Program, telling.Wording], moment: datetime
 ) -> list[tuple[OutboxEvent, telling.Text, str]]:
     """Return the events that there is something to say of, with the text and its language."""
     found = []
     for event in events:
         event.failure = ""
         if event.member is None or event.member.status == Member.Status.ERASED:
+            continue
+        if notices.is_moot(event, moment):
             continue
         wording = wordings[event.program]
         language = telling.language_of(event.member, wording)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, NamedTuple
 
 from babel import Locale
+from babel.dates import format_date
 from babel.numbers import format_decimal
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -55,6 +57,11 @@ class _Say:
             return f"{amount} {forms or _('points')}"
         name = forms.get(babel.plural_form(abs(number))) or forms.get("other") or _("points")
         return f"{amount} {name}"
+
+    def last_day(self) -> str:
+        """Return the last day of the points, as the language writes days."""
+        day = date.fromisoformat(str(self.facts["last_day"]))
+        return format_date(day, format="long", locale=Locale.parse(self.language, sep="-"))
 
     def tier(self, fact: str) -> str:
         """Return the name of the tier whose code is the fact."""
@@ -117,9 +124,12 @@ def _points_expired(say: _Say) -> Text:
 
 
 def _points_expiring(say: _Say) -> Text:
+    title = _("%(points)s will expire soon") % {"points": say.points()}
+    if "last_day" not in say.facts:
+        return Text(title, _("Use them for a reward before they do."))
     return Text(
-        _("%(points)s will expire soon") % {"points": say.points()},
-        _("Use them for a reward before they do."),
+        title,
+        _("Their last day is %(day)s. Use them for a reward until then.") % {"day": say.last_day()},
     )
 
 
