@@ -73,8 +73,10 @@ MIDDLEWARE = [
     "loyalty_site.lib.logging.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.gzip.GZipMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "loyalty_site.lib.csp.PathPolicyMiddleware",
+    # Operations of the API are answered here, without what only pages need.
+    "loyalty_site.lib.shortcut.ApiShortcutMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -119,6 +119,10 @@ class ApiView(APIView):
     caller: auth.Caller
     reading: Reading | None = None
 
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Wrap the request; nothing of DRF's own reading, negotiating and logging in is used."""
+        return Request(request, parser_context={"view": self, "args": args, "kwargs": kwargs})
+
     def get_exception_handler(self) -> Any:
         return problem_response
 
