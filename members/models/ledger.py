@@ -128,10 +128,21 @@ class LedgerTransaction(models.Model):
         WRITE_OFF = "write_off"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    program = models.ForeignKey(Program, models.PROTECT, related_name="+", db_constraint=False)
-    currency = models.ForeignKey(PointCurrency, models.PROTECT, related_name="+")
+    program = models.ForeignKey(
+        Program, models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    # Every transaction would lock the currency's row: its entries' accounts are of the currency.
+    currency = models.ForeignKey(
+        PointCurrency, models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     member = models.ForeignKey(
-        Member, models.PROTECT, null=True, blank=True, related_name="transactions"
+        Member,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="transactions",
+        # The index of the statement begins with the member.
+        db_index=False,
     )
     type = models.CharField(max_length=24, choices=Type)
     source = models.CharField(
@@ -144,7 +155,7 @@ class LedgerTransaction(models.Model):
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
     reverses = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="reversals"
+        "self", models.PROTECT, null=True, blank=True, related_name="reversals", db_index=False
     )
     resolves = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="resolution"
@@ -175,6 +186,12 @@ class LedgerTransaction(models.Model):
             ),
         ]
         indexes = [
+            # Reader: whoever judges a reversal. Almost no transaction is one.
+            models.Index(
+                fields=["reverses"],
+                condition=Q(reverses__isnull=False),
+                name="members_ledgertx_reversals",
+            ),
             # Reader: the statement of a member, newest first.
             models.Index(
                 fields=["member", "currency", "-recorded_at", "-id"],
@@ -194,7 +211,11 @@ class LedgerEntry(models.Model):
     """One signed line of a transaction."""
 
     transaction = models.ForeignKey(
-        LedgerTransaction, models.PROTECT, related_name="entries", db_index=False
+        LedgerTransaction,
+        models.PROTECT,
+        related_name="entries",
+        db_index=False,
+        db_constraint=False,
     )
     line = models.PositiveSmallIntegerField()
     account = models.ForeignKey(
@@ -357,7 +378,7 @@ class LotUse(models.Model):
         db_index=False,
         db_constraint=False,
     )
-    lot = models.ForeignKey(PointLot, models.PROTECT, related_name="uses")
+    lot = models.ForeignKey(PointLot, models.PROTECT, related_name="uses", db_constraint=False)
     kind = models.CharField(max_length=16, choices=Kind)
     points = models.BigIntegerField()
 

@@ -58,6 +58,10 @@ ATTACKS: dict[str, Attack] = {
     "a header after the deferred checks": check_early,
     "a lot to an old header": lambda x, s: lot(x, s.earned, s.holder.available, 50),
     "a lot use to an old header": lambda x, s: use(x, s.earned, s.lot, 5),
+    "a use of an unknown lot": lambda x, s: use(x, head(x, s, "redeem"), 999_999_999, 5),
+    "entries without a header": lambda x, s: enter(
+        x, s, 999_999_999, (s.holder.status, 7), (s.books.status_issued, -7)
+    ),
     "a lot after the entries": lambda x, s: lot(
         x,
         earn(x, s, (s.holder.available, 1), (s.books.issued, -1), points=1),
