@@ -1,0 +1,199 @@
+"""Every task of the timetable ends in the same state, run once, twice, late, or killed within.
+
+The table names what each task has to change in the prepared club, so that a task without a row
+fails, and so does a row whose task finds nothing to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection, transaction
+
+from campaigns.bodies import parse_purchase, parse_return
+from campaigns.programfile import parse
+from campaigns.queries import rulebook
+from campaigns.services import intake, returns
+from campaigns.services import program as program_service
+from loyalty_site.tests import club
+from loyalty_site.timetable import TIMETABLE
+from members.models import Member, Program
+from members.tests.test_jobs import _write_what_is_old
+from rewards.services import redemptions
+
+NOW = club.NOW
+DAY = club.DAY
+YEAR_AGO = NOW - 400 * DAY
+LATE = NOW + 3 * DAY
+# What a killed worker had claimed is given to another one after a while.
+RECOVERED = LATE + timedelta(hours=1)
+
+STATE = {
+    "balances": "SELECT member_id, currency_id, kind, balance FROM members_ledgeraccount"
+    " WHERE keeps_balance ORDER BY 1, 2, 3",
+    "lots": "SELECT account_id, points, remaining, expires_at FROM members_pointlot"
+    " ORDER BY 1, 4, 2, 3",
+    "transactions": "SELECT t.type, t.member_id, t.occurred_at, e.account_id, e.points"
+    " FROM members_ledgertransaction t JOIN members_ledgerentry e ON e.transaction_id = t.id"
+    " ORDER BY 2, 3, 1, 4, 5",
+    "tiers": "SELECT member_id, tier_id, starts_at, ends_at, valid_until"
+    " FROM members_tiermembership WHERE superseded_at IS NULL ORDER BY 1, 3",
+    "messages": "SELECT member_id, kind, title FROM members_message ORDER BY 1, 2, 3",
+    "told": "SELECT kind, member_id, delivered_at IS NULL FROM members_outboxevent"
+    " ORDER BY 1, 2, 3",
+    "keys": "SELECT key FROM members_idempotencyrecord ORDER BY 1",
+    "sessions": "SELECT session_key FROM django_session ORDER BY 1",
+    "tokens": "SELECT hash FROM allauth_idp_oidc_token ORDER BY 1",
+    "redemptions": "SELECT member_id, state FROM rewards_redemption ORDER BY 1, 2",
+    "stock": "SELECT code, stock FROM rewards_reward ORDER BY 1",
+    "returns": "SELECT external_id, state, points FROM members_return ORDER BY 1",
+    "segments": "SELECT s.code, m.member_id FROM members_segmentmembership m"
+    " JOIN members_segment s ON s.id = m.segment_id ORDER BY 1, 2",
+    "hearts": "SELECT name FROM members_heartbeat ORDER BY 1",
+    "proofs": "SELECT DISTINCT name, failure FROM members_jobrun WHERE name = 'verify_ledger'",
+}
+# What each task changes, by the names above.
+CHANGES = {
+    "members.tasks.activate_points": "balances",
+    "members.tasks.expire_points": "lots",
+    "rewards.tasks.release_holds": "redemptions",
+    "members.tasks.regrade_tiers": "tiers",
+    "members.tasks.deliver_outbox": "messages",
+    "campaigns.tasks.retry_parked_returns": "returns",
+    "campaigns.tasks.refresh_segments": "segments",
+    "members.tasks.beat_heartbeat": "hearts",
+    "members.tasks.verify_ledger": "proofs",
+    "members.tasks.purge_idempotency_records": "keys",
+    "members.tasks.purge_outbox": "told",
+    "members.tasks.purge_tokens": "tokens",
+}
+# Places of a run at which it dies, as parts of its statements.
+DEATHS = (0.05, 0.35, 0.65, 0.95)
+
+
+class Killed(BaseException):
+    """The process is gone: no handler of errors runs."""
+
+
+class Blade:
+    """Counts the statements of a run, and kills it before the one that is named."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self.count = 0
+        self.last = last
+
+    def __call__(
+        self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        """Execute, or die."""
+        if not sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
+            self.count += 1
+            if self.last is not None and self.count >= self.last:
+                self.last = None
+                raise Killed
+        return execute(sql, params, many, context)
+
+
+@pytest.fixture
+def prepared(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open a club in which every task has something to do."""
+    club.open_club(moment=YEAR_AGO)
+    # Silver until a year later, and points that have ended meanwhile.
+    ana = club.join("Ana", at=YEAR_AGO)
+    club.buy(ana, "1300.00", at=YEAR_AGO + DAY)
+    # Whoever moves a member's points does what is due on them, so that this is another one.
+    rui = club.join("Rui", at=NOW - 70 * DAY)
+    club.buy(rui, "500.00", at=NOW - 60 * DAY)
+    _wait_for_returns(NOW - 50 * DAY)
+    club.buy(rui, "200.00", at=NOW - 20 * DAY)
+    _leave_a_return_parked(rui, monkeypatch)
+    _hold(rui, at=NOW - 8 * DAY)
+    _write_what_is_old(connection.connection)
+
+
+def _wait_for_returns(moment: datetime) -> None:
+    text = club.FILE.read_text(encoding="utf-8").replace("pending_days: 0", "pending_days: 14", 1)
+    program_service.apply(document=parse(text), moment=moment)
+    rulebook.forget()
+
+
+def _hold(member: Member, *, at: datetime) -> None:
+    order = redemptions.Order(
+        member=member, reward="coffee", mode="hold", hold_minutes=5, caller="client:till"
+    )
+    redemptions.redeem(program=Program.objects.get(), order=order, moment=at)
+
+
+def _leave_a_return_parked(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write what a fault would leave: a return that waits, and its purchase beside it."""
+    at = (NOW - 9 * DAY).isoformat()
+    name = {"source": "till-1", "external_id": "not-yet"}
+    early = {"source": "till-1", "external_id": "early", "occurred_at": at, "purchase": name}
+    returns.process_return(body=parse_return(early), actor="client:till", moment=NOW - 9 * DAY)
+    bought = {
+        **{**name, "occurred_at": at, "currency": "EUR", "member": {"id": str(member.public_id)}},
+        "lines": [{"line_id": "1", "quantity": "1", "unit_price": "30.00"}],
+    }
+    with monkeypatch.context() as patched:
+        patched.setattr(returns, "apply_parked", lambda **_: 0)
+        intake.process_purchase(
+            body=parse_purchase(bought), actor="client:till", moment=NOW - 9 * DAY
+        )
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back what is written within, so that the next way starts from the same state."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def state() -> dict[str, Any]:
+    """Return all that a task may change, without numbers that a sequence gives."""
+    found: dict[str, Any] = {}
+    with connection.cursor() as cursor:
+        for name, sql in STATE.items():
+            cursor.execute(sql)
+            found[name] = cursor.fetchall()
+    return found
+
+
+def run(task: str, at: datetime, last: int | None = None) -> int:
+    """Run a task at a moment, until before a statement; return how many it executed."""
+    module, _, name = task.rpartition(".")
+    blade = Blade(last)
+    with time_machine.travel(at, tick=False), connection.execute_wrapper(blade):
+        getattr(import_module(module), name)()
+    return blade.count
+
+
+@pytest.mark.parametrize("task", [entry.task for entry in TIMETABLE])
+def test_task_ends_in_the_same_state(task: str, prepared: None) -> None:
+    before = state()
+    with undone():
+        statements = run(task, LATE)
+        once = state()
+    assert once[CHANGES[task]] != before[CHANGES[task]]
+
+    with undone():
+        run(task, LATE)
+        run(task, LATE)
+        assert state() == once, "twice"
+    with undone():
+        run(task, NOW)
+        run(task, NOW + DAY)
+        run(task, LATE)
+        assert state() == once, "late"
+    for part in DEATHS:
+        with undone():
+            with pytest.raises(Killed):
+                run(task, LATE, max(1, int(statements * part)))
+            run(task, RECOVERED)
+            assert state() == once, f"killed after {part} of its statements"
