@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from django.conf import settings
 from django.db import connections
 from psycopg.conninfo import make_conninfo
 
-from loyalty_site import env
-from loyalty_site.database import SUPERUSER, binary_folders, major_version_of
+from loyalty_site.database import binary_folders, major_version_of
 
 OWNER_ALIAS = "owner"
 # What Django and psycopg read from a database's options, and no program of PostgreSQL does.
@@ -44,7 +42,7 @@ def owner_target() -> Target:
     if OWNER_ALIAS not in connections.settings:
         raise BackupFailed("Set DATABASE_OWNER_URL: the site's own role cannot read everything.")
     # Connecting also starts the embedded server where it is the one.
-    return _target(connections.settings[OWNER_ALIAS], server_version() // 10_000)
+    return target_of(connections.settings[OWNER_ALIAS], server_version() // 10_000)
 
 
 def server_version() -> int:
@@ -55,25 +53,8 @@ def server_version() -> int:
     return version
 
 
-def replication_target() -> Target:
-    """Return the server as a role that may copy all of it reaches it.
-
-    :raises BackupFailed: no such role is named.
-    """
-    owner = owner_target()
-    embedded = getattr(settings, "EMBEDDED_POSTGRES", None)
-    url = os.environ.get("DATABASE_REPLICATION_URL", "")
-    if embedded is not None:
-        url = embedded.url(SUPERUSER, "postgres")
-    if not url:
-        raise BackupFailed(
-            "Set DATABASE_REPLICATION_URL, a role with the attribute REPLICATION: a base backup"
-            " and the write-ahead log are of the whole server."
-        )
-    return _target(env.database("", url), owner.major)
-
-
-def _target(alias: dict[str, Any], major: int) -> Target:
+def target_of(alias: dict[str, Any], major: int) -> Target:
+    """Return the database that Django's description names."""
     options = {k: v for k, v in alias["OPTIONS"].items() if k not in NOT_FOR_PROGRAMS}
     places = {"host": alias["HOST"], "port": alias["PORT"], "user": alias["USER"]}
     told = {name: value for name, value in places.items() if value}

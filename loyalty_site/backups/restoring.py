@@ -205,6 +205,19 @@ def _portable(header: bytes, major: int) -> bytes:
     return header.replace(b"SET transaction_timeout = 0;\n", b"")
 
 
+def start_epoch() -> int:
+    """Start the next epoch of the ledger in a server that was restored as a whole; return it.
+
+    :raises BackupFailed: somebody is connected, who could write in the epoch before.
+    """
+    owner_target()
+    refuse_busy_or_full(is_replacing=True)
+    with connections[OWNER_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT public.ledger_new_epoch()")
+        epoch: int = cursor.fetchone()[0]
+    return epoch
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What making restored data fit to serve has found and done."""

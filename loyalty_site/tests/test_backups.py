@@ -402,3 +402,26 @@ def test_member_erased_before_the_backup_and_one_unknown_to_it_are_passed_over(
     assert "0 members erased again" in restore(dump)
 
     assert reconciliation.verify().is_proved
+
+
+def test_server_restored_by_other_means_is_finished(
+    folder: Path, committed_database: str, settings: Any
+) -> None:
+    """A base backup with the log, or a provider's snapshot, brings the database as it was."""
+    _ana, rui = open_books()
+    erasure_log.append(
+        settings.ERASURE_LOG, [erasure_log.Erasure(rui.public_id, club.NOW - club.DAY)]
+    )
+    said = io.StringIO()
+
+    call_command("restore", "--finish", stdout=said)
+
+    assert "Epoch 2 of the ledger has begun." in said.getvalue()
+    assert "1 members erased again" in said.getvalue()
+    assert "Ready to serve." in said.getvalue()
+    assert Member.objects.get(pk=rui.pk).status == "erased"
+
+
+def test_base_backup_without_its_role_says_so(folder: Path, committed_database: str) -> None:
+    with pytest.raises(CommandError, match="Set DATABASE_REPLICATION_URL"):
+        backup(folder, "--base")

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from loyalty_site.backups import dumps
+from loyalty_site.backups import bases, dumps
 from loyalty_site.backups.programs import BackupFailed
 
 
@@ -30,6 +30,14 @@ class Command(BaseCommand):
             "--keep", type=int, metavar="N", help="then remove all dumps but the newest N"
         )
         parser.add_argument(
+            "--base", action="store_true", help="copy the whole server instead of the database"
+        )
+        parser.add_argument(
+            "--wal",
+            action="store_true",
+            help="write the server's log into the folder until stopped",
+        )
+        parser.add_argument(
             "--erasures", action="store_true", help="only bring the log of erasures up to date"
         )
 
@@ -40,18 +48,25 @@ class Command(BaseCommand):
             raise CommandError("--keep takes a number of at least 1.")
         folder: Path = options["folder"].absolute()
         try:
-            self._back_up(folder, only_erasures=options["erasures"])
+            self._back_up(folder, options)
         except (BackupFailed, OSError) as error:
             raise CommandError(str(error)) from None
         if keep is not None:
             for path in dumps.remove_all_but(keep, folder=folder):
                 self.stdout.write(f"Removed {path}")
 
-    def _back_up(self, folder: Path, *, only_erasures: bool) -> None:
-        if only_erasures:
+    def _back_up(self, folder: Path, options: dict[str, Any]) -> None:
+        if options["erasures"]:
             added = dumps.gather_erasures(folder)
             self.stdout.write(f"{folder / dumps.ERASURES}: {added} added")
-            return
+        elif options["wal"]:
+            bases.receive_wal(folder=folder)
+        elif options["base"]:
+            self.stdout.write(str(bases.take_base(folder=folder, moment=timezone.now())))
+        else:
+            self._dump(folder)
+
+    def _dump(self, folder: Path) -> None:
         path = dumps.take_dump(folder=folder, moment=timezone.now())
         manifest = dumps.read_manifest(path)
         assert manifest is not None

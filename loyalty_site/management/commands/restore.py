@@ -19,7 +19,14 @@ class Command(BaseCommand):
     help = "Put a dump into the site's database, and make it fit to serve."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("dump", type=Path, help="what bin/backup wrote: a file *.dump")
+        parser.add_argument(
+            "dump", type=Path, nargs="?", help="what bin/backup wrote: a file *.dump"
+        )
+        parser.add_argument(
+            "--finish",
+            action="store_true",
+            help="no dump: the server was restored by other means; make its data fit to serve",
+        )
         parser.add_argument(
             "--replace", action="store_true", help="remove what the database holds now"
         )
@@ -34,28 +41,35 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Restore, then prove."""
-        dump: Path = options["dump"].absolute()
+        if (options["dump"] is None) != options["finish"]:
+            raise CommandError("Name a dump, or give --finish.")
         try:
-            logs = self._logs(dump, options["erasures"])
-            self._remember_erasures(dump)
-            manifest = restoring.restore_dump(dump, is_replacing=options["replace"])
+            logs, manifest = self._restore(options)
         except (BackupFailed, OSError) as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"Restored {dump}; a new epoch of the ledger has begun.")
         self._finish(logs, manifest)
 
-    def _logs(self, dump: Path, named: list[Path]) -> list[Path]:
+    def _restore(self, options: dict[str, Any]) -> tuple[list[Path], dumps.Manifest | None]:
+        if options["finish"]:
+            logs = self._logs([], options["erasures"])
+            epoch = restoring.start_epoch()
+            self.stdout.write(f"Epoch {epoch} of the ledger has begun.")
+            return logs, None
+        dump: Path = options["dump"].absolute()
+        log = dump.parent / dumps.ERASURES
+        logs = self._logs([log], options["erasures"])
+        if added := restoring.gather_before_replacing(log):
+            self.stdout.write(f"{added} erasures of the present database were added to the log.")
+        manifest = restoring.restore_dump(dump, is_replacing=options["replace"])
+        self.stdout.write(f"Restored {dump}; a new epoch of the ledger has begun.")
+        return logs, manifest
+
+    def _logs(self, beside: list[Path], named: list[Path]) -> list[Path]:
         missing = [path for path in named if not path.is_file()]
         if missing:
             raise BackupFailed(f"There is no log of erasures {missing[0]}.")
         own = [settings.ERASURE_LOG] if settings.ERASURE_LOG else []
-        return [dump.parent / dumps.ERASURES, *own, *named]
-
-    def _remember_erasures(self, dump: Path) -> None:
-        """Write down whom the database that will be replaced knows to be erased."""
-        added = restoring.gather_before_replacing(dump.parent / dumps.ERASURES)
-        if added:
-            self.stdout.write(f"{added} erasures of the present database were added to the log.")
+        return [*beside, *own, *named]
 
     def _finish(self, paths: list[Path], manifest: dumps.Manifest | None) -> None:
         logs = [erasure_log.read(path) for path in paths]
