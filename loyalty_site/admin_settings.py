@@ -88,6 +88,7 @@ NAVIGATION = [
         _item(_("Lots"), "inventory_2", "members.pointlot"),
         _item(_("Lot uses"), "call_split", "members.lotuse"),
         _item(_("Holds"), "lock_clock", "members.ledgerhold"),
+        _item(_("Transfers"), "swap_horiz", "members.transfer"),
         _item(_("Awards"), "military_tech", "campaigns.award"),
         _item(_("Award reversals"), "remove_done", "campaigns.awardreversal"),
         _item(_("Notes"), "sticky_note_2", "members.ledgernote"),

@@ -29,6 +29,7 @@ TIMETABLE = (
     Entry(name="expire points", task="members.tasks.expire_points", every_seconds=900),
     Entry(name="tell of ends", task="members.tasks.tell_of_ends", every_seconds=3600),
     Entry(name="release lapsed holds", task="rewards.tasks.release_holds", every_seconds=60),
+    Entry(name="complete transfers", task="members.tasks.complete_transfers", every_seconds=60),
     Entry(name="regrade tiers", task="members.tasks.regrade_tiers", every_seconds=900),
     Entry(name="deliver the outbox", task="members.tasks.deliver_outbox", every_seconds=60),
     Entry(

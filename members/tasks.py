@@ -27,6 +27,12 @@ def tell_of_ends() -> None:
 
 
 @shared_task
+def complete_transfers() -> None:
+    """Let transfers arrive whose time to be cancelled is over."""
+    _run("complete_transfers")
+
+
+@shared_task
 def regrade_tiers() -> None:
     """Compare tiers whose validity has ended."""
     _run("regrade_tiers")

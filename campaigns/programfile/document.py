@@ -114,6 +114,29 @@ class ReturnsSection:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferFeeSection:
+    """What sending points costs on top, in points; ``percent`` is rounded as stated."""
+
+    percent: Decimal = Decimal(0)
+    fixed: int = 0
+    rounding: str = "up"
+
+
+@dataclass(frozen=True, slots=True)
+class TransfersSection:
+    """Terms of transfers between members; see ``members/transferring.py: Terms``."""
+
+    minimum: int
+    maximum: int
+    daily_cap: int
+    fee: TransferFeeSection
+    tenure_days: int
+    require_verified: bool
+    cooling_hours: int
+    confirm_above: int
+
+
+@dataclass(frozen=True, slots=True)
 class PointsSection:
     """A point currency; ``value`` is the money that one point stands for."""
 
@@ -124,6 +147,7 @@ class PointsSection:
     expiry: ExpirySection
     pending_days: int
     returns: ReturnsSection
+    transfers: TransfersSection | None = None
 
 
 @dataclass(frozen=True, slots=True)

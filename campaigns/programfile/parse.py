@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from loyalty_site.lib import calendars
 from loyalty_site.lib.money import CURRENCIES
 
-from . import cases, crosscheck, expiry_section, nodes, rule_sections
+from . import cases, crosscheck, expiry_section, nodes, rule_sections, transfer_sections
 from .document import (
     CAMPAIGN_STATUSES,
     REWARD_KINDS,
@@ -27,6 +27,7 @@ from .document import (
     SegmentSection,
     TierPolicySection,
     TiersSection,
+    TransfersSection,
     VoucherSection,
     WindowSection,
 )
@@ -142,15 +143,23 @@ def _points(reader: Reader, locale: str) -> PointsSection:
     code = reader.code()
     if code in cases.EXPECT_KEYS:
         reader.refuse("code", f"a code other than {', '.join(cases.EXPECT_KEYS)}")
+    kind = reader.choice("kind", ("redeemable", "qualifying"))
     return PointsSection(
         code=code,
-        kind=reader.choice("kind", ("redeemable", "qualifying")),
+        kind=kind,
         names=_plurals(reader, locale, code),
         value=reader.optional_decimal("value"),
         expiry=reader.section("expiry", expiry_section.read) or ExpirySection(),
         pending_days=reader.integer("pending_days", most=_DAYS_MAX, default=0),
         returns=reader.section("returns", _returns) or ReturnsSection(),
+        transfers=_transfers(reader, kind),
     )
+
+
+def _transfers(reader: Reader, kind: str) -> TransfersSection | None:
+    if kind == "qualifying" and reader.has("transfers"):
+        reader.refuse("transfers", "no transfers of points that lift tiers")
+    return reader.section("transfers", transfer_sections.read)
 
 
 def _plurals(reader: Reader, locale: str, code: str) -> dict[str, dict[str, str]]:

@@ -141,6 +141,16 @@ class Reader:
             return least
         return value
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Return yes or no."""
+        value = self.raw(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            self.refuse(key, "true or false")
+            return default
+        return value
+
     def optional_integer(self, key: str, *, least: int = 0) -> int | None:
         """Return a whole number, None when missing."""
         return self.integer(key, least=least) if self.has(key) else self.raw(key)

@@ -8,5 +8,6 @@ from members.admin import (  # noqa: F401 - importing them registers them
     program,
     segments,
     tiers,
+    transfers,
     users,
 )

@@ -39,6 +39,7 @@ from members.models.people import (
 from members.models.program import PointCurrency, Program, Store
 from members.models.segments import Segment, SegmentMembership
 from members.models.tiers import Tier, TierMembership
+from members.models.transfers import Transfer
 
 __all__ = [
     "Adjustment",
@@ -80,5 +81,6 @@ __all__ = [
     "Store",
     "Tier",
     "TierMembership",
+    "Transfer",
     "User",
 ]

@@ -75,6 +75,12 @@ class PointCurrency(models.Model):
     grace_days = models.PositiveIntegerField(
         default=30, db_comment="Life, in days, of points that come back after they expired."
     )
+    transfers = models.JSONField(
+        default=dict,
+        blank=True,
+        db_default={},
+        db_comment="Terms of transfers between members; empty where there are none.",
+    )
     is_retired = models.BooleanField(default=False)
 
     class Meta:

@@ -28,9 +28,11 @@ from members.services import notices, telling
 MAILED = frozenset(
     {
         *("member_enrolled", "points_expiring", "tier_changed"),
-        *("redemption_made", "redemption_cancelled"),
+        *("redemption_made", "redemption_cancelled", "transfer_requested"),
     }
 )
+# What an intruder would do: told to every address that was proved, also one replaced since.
+WARNED = frozenset({"transfer_requested"})
 CLAIM = timedelta(minutes=10)
 BACKOFF_MAX = timedelta(hours=6)
 # With the pauses above, about four days.
@@ -84,7 +86,7 @@ def _tell_in_app(events: Sequence[OutboxEvent], moment: datetime) -> dict[int, E
         for event, text, _language in spoken
     ]
     mails = {
-        event.pk: _mail(event, text, addresses[event.member_id], language)
+        event.pk: _mail(event, text, _to(addresses[event.member_id], event.kind), language)
         for event, text, language in spoken
         if event.kind in MAILED and event.member_id in addresses
     }
@@ -122,25 +124,37 @@ def _spoken(
     return found
 
 
-def _addresses(members: Iterable[Member | None]) -> dict[int, str]:
-    """Return the address of each member that has proved one."""
+def _addresses(members: Iterable[Member | None]) -> dict[int, list[str]]:
+    """Return the addresses that each member has proved, the one to write to first."""
     known = {member.pk: member for member in members if member is not None}
     verified = Identifier.objects.filter(
         member_id__in=known, kind=Identifier.Kind.EMAIL, verified_at__isnull=False
-    ).order_by("is_primary", "pk")
-    found = dict(verified.values_list("member_id", "value"))
-    logins = {pk: member.user.email for pk, member in known.items() if member.user}
-    return found | logins
+    ).order_by("-is_primary", "-pk")
+    found: dict[int, list[str]] = {}
+    for pk, member in known.items():
+        if member.user:
+            found[pk] = [member.user.email]
+    for pk, address in verified.values_list("member_id", "value"):
+        found.setdefault(pk, []).append(address)
+    return {pk: list(dict.fromkeys(addresses)) for pk, addresses in found.items()}
 
 
-def _mail(event: OutboxEvent, text: telling.Text, address: str, language: str) -> EmailMessage:
+def _to(addresses: Sequence[str], kind: str) -> Sequence[str]:
+    return addresses if kind in WARNED else addresses[:1]
+
+
+def _mail(
+    event: OutboxEvent, text: telling.Text, addresses: Sequence[str], language: str
+) -> EmailMessage:
     host = urlsplit(settings.BASE_URL).hostname or "localhost"
     with override(language):
         link = _("See your account: %(url)s") % {"url": f"{settings.BASE_URL}/home"}
     return EmailMessage(
         subject=" ".join(text.title.split()),
         body=f"{text.body}\n\n{link}\n\n{event.program.name}\n",
-        to=[address],
+        to=list(addresses[:1]),
+        # Who reads one mailbox does not learn the others.
+        bcc=list(addresses[1:]),
         headers={"Message-ID": f"<{event.public_id}@{host}>", "Auto-Submitted": "auto-generated"},
     )
 

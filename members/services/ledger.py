@@ -23,7 +23,10 @@ DebitType = Literal["redeem", "hold"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
-    """A transaction to post; ``external_ref`` says which thing caused it, never who."""
+    """A transaction to post; ``external_ref`` says which thing caused it, never who.
+
+    ``counterpart`` is the position of the header of another member that the points come from.
+    """
 
     member_id: int
     currency_id: int
@@ -37,6 +40,7 @@ class Header:
     hold_expires_at: datetime | None = None
     reason_code: str = ""
     public_id: UUID | None = None
+    counterpart: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -246,6 +250,7 @@ def _header(header: Header) -> dict[str, Any]:
         "resolves": header.resolves_id,
         "hold_expires_at": header.hold_expires_at,
         "reason": header.reason_code,
+        "counterpart": header.counterpart,
     }
 
 

@@ -31,6 +31,9 @@ Kind = Literal[
     "voucher_used",
     "member_enrolled",
     "return_applied",
+    "transfer_requested",
+    "transfer_received",
+    "transfer_returned",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 

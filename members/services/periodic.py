@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from members.services import delivery, notices, reconciliation, settling, tiers, upkeep
+from members.services import (
+    delivery,
+    notices,
+    reconciliation,
+    settling,
+    tiers,
+    transfer_ends,
+    upkeep,
+)
 from members.services.jobs import Job, Trouble
 
 # A chunk holds the locks of its members: few enough that no till waits for half a second.
@@ -27,6 +35,7 @@ JOBS = {
         settling.ACTIVATE_POINTS,
         settling.EXPIRE_POINTS,
         notices.TELL_OF_ENDS,
+        transfer_ends.COMPLETE_TRANSFERS,
         Job(name="regrade_tiers", chunk=regrade_tiers, is_exclusive=False),
         Job(name="deliver_outbox", chunk=deliver_outbox, is_exclusive=False),
         reconciliation.VERIFY_LEDGER,

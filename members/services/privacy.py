@@ -35,7 +35,7 @@ from members.models import (
     SegmentMembership,
     User,
 )
-from members.services import consents, erasure_log, ledger
+from members.services import consents, erasure_log, ledger, transfer_ends
 from members.services.profile import MemberErased
 
 ERASURE: Final = "erasure"
@@ -55,6 +55,7 @@ def erase(*, member: Member, confirm: str, actor: str, moment: datetime) -> dict
     locked = Member.objects.select_for_update(no_key=True).get(pk=member.pk)
     if locked.status == Member.Status.ERASED:
         raise MemberErased
+    transfer_ends.end_of_member(member_id=locked.pk, actor=actor, moment=moment)
     forfeited = _forfeit(locked, actor, moment)
     consents.withdraw_all(member=locked, source=ERASURE, moment=moment)
     user = locked.user

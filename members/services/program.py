@@ -121,6 +121,7 @@ def _fill(currency: PointCurrency, row: Mapping[str, Any], position: int) -> Non
     currency.returns_policy = returns["policy"]
     currency.debt_limit = NO_LIMIT if limit is None else limit
     currency.grace_days = returns["grace_days"]
+    currency.transfers = row.get("transfers") or {}
     currency.is_retired = False
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -35,6 +36,7 @@ class Wording:
     locale: str
     currencies: Mapping[str, Names]
     tiers: Mapping[str, Names]
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,14 @@ class _Say:
         reward = self.facts.get("reward") or ""
         return str(self._named(reward) if isinstance(reward, Mapping) else reward)
 
+    def day(self, fact: str) -> str:
+        """Return the instant of a fact as a day and a time of the program's zone."""
+        if not self.facts.get(fact):
+            return ""
+        instant = datetime.fromisoformat(str(self.facts[fact]))
+        zone = ZoneInfo(self.wording.timezone)
+        return str(format_datetime(instant, "medium", zone, Locale.parse(self.language, sep="-")))
+
     def _named(self, names: Names) -> Any:
         return languages.pick(dict(names), (self.language, self.wording.locale))
 
@@ -88,6 +98,7 @@ def wording_of(program: Program) -> Wording:
         program.locale,
         dict(currencies.values_list("code", "names")),
         dict(tiers.values_list("code", "name")),
+        program.timezone,
     )
 
 
@@ -175,6 +186,30 @@ def _return_applied(say: _Say) -> Text:
     )
 
 
+def _transfer_requested(say: _Say) -> Text:
+    return Text(
+        _("You are sending %(points)s") % {"points": say.points()},
+        _("They leave on %(day)s. If it was not you, cancel it before and tell the shop.")
+        % {"day": say.day("completes_at")},
+    )
+
+
+def _transfer_received(say: _Say) -> Text:
+    return Text(
+        _("You received %(points)s") % {"points": say.points()},
+        _("Another member sent them to you. They can be used at once."),
+    )
+
+
+def _transfer_returned(say: _Say) -> Text:
+    body = (
+        _("You cancelled sending them.")
+        if say.facts.get("state") == "cancelled"
+        else _("They could not be delivered.")
+    )
+    return Text(_("%(points)s are back") % {"points": say.points()}, body)
+
+
 _SPEAKERS: dict[str, Callable[[_Say], Text]] = {
     "points_earned": _points_earned,
     "points_expired": _points_expired,
@@ -185,4 +220,7 @@ _SPEAKERS: dict[str, Callable[[_Say], Text]] = {
     "voucher_used": _voucher_used,
     "member_enrolled": _member_enrolled,
     "return_applied": _return_applied,
+    "transfer_requested": _transfer_requested,
+    "transfer_received": _transfer_received,
+    "transfer_returned": _transfer_returned,
 }

@@ -12,10 +12,11 @@ from django.db import connection
 from loyalty_site.lib.wire import dumps
 from members.models import LedgerAccount, Member, PointCurrency, Program, Tier
 from members.services.enrolment import enrol
+from members.services.program import PROGRAM_ACCOUNTS
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
-COUNTERS = ("issued", "redeemed", "expired", "adjusted")
+COUNTERS = PROGRAM_ACCOUNTS
 
 _references = count(1)
 
