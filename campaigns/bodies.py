@@ -17,6 +17,7 @@ from loyalty_site.lib.reading import (
     Amount,
     Body,
     Currency,
+    Id,
     Instant,
     MemberRef,
     Payload,
@@ -39,6 +40,8 @@ BATCH_BYTES_MAX = 16 * 2**20
 VALUE_MAX = Decimal(10) ** 12
 
 ZERO = Decimal(0)
+# The kind of a tender that points have paid.
+POINTS_TENDER = "points"
 
 OptionalText32 = Annotated[str, Meta(max_length=32)] | None
 OptionalText64 = Annotated[str, Meta(max_length=64)] | None
@@ -64,10 +67,11 @@ class PurchaseLine(Body, frozen=True):
 
 
 class Tender(Body, frozen=True):
-    """How a part of the purchase was paid."""
+    """How a part of the purchase was paid; ``redemption`` says by which points."""
 
     kind: Text32
     amount: Amount
+    redemption: Id | None = None
 
 
 class PurchaseBody(Body, frozen=True):
@@ -88,6 +92,8 @@ class PurchaseBody(Body, frozen=True):
 
     def __post_init__(self) -> None:
         _refuse_repeated([line.line_id for line in self.lines])
+        if self.tenders:
+            _refuse_redemptions(self.tenders)
         value = sum((line.quantity * line.unit_price for line in self.lines), ZERO)
         if value >= VALUE_MAX:
             raise Refused("out_of_range", f"A purchase is worth less than {VALUE_MAX}.", "/lines")
@@ -167,6 +173,19 @@ def _refuse_repeated(line_ids: list[str]) -> None:
             at = f"/lines/{index}/line_id"
             found.append(Refused("repeated", "This line_id stands on an earlier line.", at))
     raise Refused(found[0].code, found[0].detail, found[0].pointer, *found[1:])
+
+
+def _refuse_redemptions(tenders: list[Tender]) -> None:
+    seen: set[Any] = set()
+    for index, tender in enumerate(tenders):
+        if tender.redemption is None:
+            continue
+        at = f"/tenders/{index}/redemption"
+        if tender.kind != POINTS_TENDER:
+            raise Refused("not_points", f"Only a tender of kind {POINTS_TENDER} names one.", at)
+        if tender.redemption in seen:
+            raise Refused("repeated", "An earlier tender names this redemption.", at)
+        seen.add(tender.redemption)
 
 
 def parse(kind: type[B], raw: bytes | dict[str, Any]) -> B:
@@ -271,7 +290,7 @@ def _of_purchase(body: PurchaseBody) -> list[Any]:
         [text or "" for text in heading],
         [_of_line(line) for line in sorted(body.lines, key=_line_id)],
         body.coupons,
-        [[tender.kind, _plain(tender.amount)] for tender in body.tenders],
+        [_of_tender(tender) for tender in body.tenders],
     ]
 
 
@@ -288,6 +307,12 @@ def _of_line(line: PurchaseLine) -> list[Any]:
         None if line.tax is None else _plain(line.tax),
         line.tags,
     ]
+
+
+def _of_tender(tender: Tender) -> list[str]:
+    told = [tender.kind, _plain(tender.amount)]
+    # Purchases without one keep the key that they have always had.
+    return told if tender.redemption is None else [*told, str(tender.redemption)]
 
 
 def _of_return(body: ReturnBody) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import NamedTuple
 
 
@@ -46,6 +47,16 @@ class Clawback:
     def posted(self) -> int:
         """Return what the ledger moves."""
         return self.from_pending + self.from_available + self.to_debt
+
+
+def paid_back(points: int, returned: Fraction, given_back: int) -> int:
+    """Return how many of the points that paid an order go back with a part of it.
+
+    ``returned`` is the part of the order's net that has come back by now, 1 for all
+    of it; ``given_back`` is what went back before. Any split gives the same in sum,
+    and the last part gives the rest.
+    """
+    return max(int(points * returned) - given_back, 0)
 
 
 def claw_back(

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from loyalty_site.lib.admin import BooksAdmin, TypedModelAdmin, life
 from loyalty_site.lib.languages import pick
 from loyalty_site.lib.localized import LocalizedField, asked_languages
-from rewards.models import Redemption, Reward, Voucher
+from rewards.models import PointsTender, Redemption, Reward, Voucher
 from rewards.services import editing
 
 if TYPE_CHECKING:
@@ -130,6 +130,17 @@ class RedemptionAdmin(BooksAdmin[Redemption]):
     list_select_related = ("member", "reward", "program", "hold", "debit")
     search_fields = ("external_id__exact", "member__number__exact", "voucher__code__exact")
     search_help_text = _("A whole member number, voucher code, or number of the client's own.")
+
+
+@admin.register(PointsTender)
+class PointsTenderAdmin(BooksAdmin[PointsTender]):
+    """Redemptions that paid a part of an order."""
+
+    list_display = ("purchase", "redemption", "amount")
+    list_filter = ("redemption__reward",)
+    list_select_related = ("purchase", "redemption")
+    search_fields = ("purchase__external_id__exact", "redemption__member__number__exact")
+    search_help_text = _("The till's whole number of the purchase, or a whole member number.")
 
 
 @admin.register(Voucher)

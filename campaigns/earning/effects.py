@@ -27,11 +27,22 @@ _UNITS: Final = (10_000, 1_000, 100, 10, 1)
 class Basket(NamedTuple):
     """The lines of one purchase as whole numbers; an event has none.
 
-    ``nets`` are in ten-thousandths of the currency, ``digits`` its minor digits.
+    ``nets`` are in ten-thousandths of the currency, ``digits`` its minor digits;
+    ``points_paid`` is what points have paid of it.
     """
 
     nets: tuple[int, ...]
     digits: int
+    points_paid: int = 0
+
+    @property
+    def nets_of_points(self) -> tuple[int, ...]:
+        """Return the nets without what points have paid, of each line its share of it."""
+        paid = min(self.points_paid, sum(self.nets))
+        if not paid:
+            return self.nets
+        shares = split_by_largest_remainder(paid, self.nets)
+        return tuple(net - share for net, share in zip(self.nets, shares, strict=True))
 
     def wire(self, amount: int) -> str:
         """Return an amount in ten-thousandths as the API writes it."""
@@ -77,8 +88,9 @@ class Base:
         alike = len({(part.numerator, part.denominator) for part, _, _ in self._parts}) <= 1
         for effect, selected, _ in self._parts:
             rate = 1 if alike else Fraction(effect.numerator, effect.denominator)
+            nets = effect.nets_of(basket)
             for index in selected:
-                weights[index] += basket.nets[index] * rate
+                weights[index] += nets[index] * rate
         return weights
 
     def points_on(self, basket: Basket, wanted: Sequence[int]) -> int:
@@ -87,8 +99,9 @@ class Base:
             return self.points
         chosen = set(wanted)
         total = 0
-        for _, selected, given in self._parts:
-            shares = split_by_largest_remainder(given, [basket.nets[i] for i in selected])
+        for effect, selected, given in self._parts:
+            nets = effect.nets_of(basket)
+            shares = split_by_largest_remainder(given, [nets[i] for i in selected])
             total += sum(share for i, share in zip(selected, shares, strict=True) if i in chosen)
         return total
 
@@ -103,10 +116,15 @@ class EarnRate:
     numerator: int
     denominator: int
     text: str
+    basis: str = "net"
+
+    def nets_of(self, basket: Basket) -> tuple[int, ...]:
+        """Return what of each line counts: all of it, or what points have not paid."""
+        return basket.nets if self.basis == "net" else basket.nets_of_points
 
     def request(self, basket: Basket, selected: Sequence[int], _base: Base | None) -> Request:
         """Return the points on what was paid for the selected lines."""
-        nets = basket.nets
+        nets = self.nets_of(basket)
         weights = nets if len(selected) == len(nets) else [nets[index] for index in selected]
         net = sum(weights)
         wire = basket.wire(net)
@@ -114,11 +132,15 @@ class EarnRate:
         return Request(
             given,
             weights,
-            f"{self.text}{wire}, rounded down",
+            f"{self.text}{wire}{self._not_paid}, rounded down",
             {"kind": "earn_rate", "points": self.points, "per": self.per, "net": wire},
             "" if given else "below_one_point",
             None if given else basket.wire(self._to_first_point(net, basket.digits)),
         )
+
+    @property
+    def _not_paid(self) -> str:
+        return "" if self.basis == "net" else " not paid with points"
 
     def _to_first_point(self, net: int, digits: int) -> int:
         unit = _UNITS[digits]
@@ -176,6 +198,7 @@ def _earn_rate(body: Mapping[str, Any]) -> Effect:
         numerator=rate.numerator,
         denominator=rate.denominator,
         text=f"{point_words(body['points'])} per {body['per']} on ",
+        basis=body.get("basis") or "net",
     )
 
 
@@ -192,6 +215,9 @@ COMPILERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Effect]]] = {
     "earn_fixed": _earn_fixed,
     "multiply_base": _multiply_base,
 }
+
+# What a rate counts: what was paid, or what was paid otherwise than by points.
+BASES: Final = ("net", "net_of_points")
 
 # An event has no net amount and no base: only points of their own can come of it.
 EVENT_EFFECTS: Final = frozenset({"earn_fixed"})

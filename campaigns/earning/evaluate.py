@@ -91,7 +91,10 @@ def _basket(fact: Fact) -> Basket:
     if isinstance(fact, EventFacts):
         return _NO_LINES
     nets = tuple([int(line.net.scaleb(SCALE_DIGITS)) for line in fact.lines])
-    return Basket(nets, money.minor_digits(fact.currency))
+    paid = sum(
+        int(amount.scaleb(SCALE_DIGITS)) for kind, amount in fact.tenders if kind == "points"
+    )
+    return Basket(nets, money.minor_digits(fact.currency), paid)
 
 
 def _selected(rule: CompiledRule, fact: Fact, context: Context) -> Sequence[int]:

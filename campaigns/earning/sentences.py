@@ -119,7 +119,8 @@ def rule_sentence(rule: Mapping[str, Any]) -> str:
 def effect_sentence(effect: Mapping[str, Any]) -> str:
     """Return one effect: "1 point per 1.00", "20 points", "base points times 2"."""
     if effect["kind"] == "earn_rate":
-        return f"{points(effect['points'])} per {effect['per']}"
+        basis = " not paid with points" if effect.get("basis") == "net_of_points" else ""
+        return f"{points(effect['points'])} per {effect['per']}{basis}"
     if effect["kind"] == "earn_fixed":
         return points(effect["points"])
     return f"base points times {effect['factor']}"

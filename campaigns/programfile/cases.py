@@ -68,6 +68,7 @@ def _purchase(reader: Reader) -> CasePurchase:
         cashier=reader.optional_text("cashier"),
         device=reader.optional_text("device"),
         coupons=reader.texts("coupons"),
+        points_paid=reader.decimal("points_paid", default=Decimal(0)),
     )
 
 

@@ -160,12 +160,16 @@ class WindowSection:
 
 @dataclass(frozen=True, slots=True)
 class TierPolicySection:
-    """How tiers are reached, kept and lost."""
+    """How tiers are reached, kept and lost.
+
+    Within ``undo_upgrade_days`` a return takes back the upgrade that its purchase caused; 0 never.
+    """
 
     currency: str
     window: WindowSection
     downgrade: str
     grace_days: int
+    undo_upgrade_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +317,7 @@ class CaseLine:
 
 @dataclass(frozen=True, slots=True)
 class CasePurchase:
-    """The purchase of a test."""
+    """The purchase of a test; ``points_paid`` is the money that points paid of it."""
 
     lines: tuple[CaseLine, ...]
     store: str | None
@@ -321,6 +325,7 @@ class CasePurchase:
     cashier: str | None
     device: str | None
     coupons: tuple[str, ...]
+    points_paid: Decimal
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,7 @@ def _purchase(
         cashier=purchase.cashier,
         device=purchase.device,
         coupons=purchase.coupons,
+        tenders=(("points", purchase.points_paid),) if purchase.points_paid else (),
     )
 
 

@@ -220,6 +220,8 @@ def _tier_policy(reader: Reader) -> TierPolicySection:
         window=window,
         downgrade=reader.choice("downgrade", ("none", "one_step", "recompute"), default="one_step"),
         grace_days=reader.integer("grace_days", most=_DAYS_MAX, default=0),
+        # Longer ago than a month a return must not reach: what was had since is had.
+        undo_upgrade_days=reader.integer("undo_upgrade_days", most=31, default=0),
     )
 
 

@@ -95,7 +95,7 @@ def _figures(reader: Reader, kind: str) -> dict[str, Any]:
         return {
             "points": reader.integer("points", least=1),
             "per": _amount(reader.decimal("per", above=Decimal(0))),
-            "basis": reader.choice("basis", ("net",), default="net"),
+            "basis": reader.choice("basis", effects.BASES, default="net"),
             "rounding": reader.choice("rounding", ("floor",), default="floor"),
         }
     if kind == "earn_fixed":

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -47,6 +48,19 @@ class BoughtLine:
     def left(self) -> Decimal:
         """Return what can still come back."""
         return self.bought - self.returned
+
+
+class Part(NamedTuple):
+    """How much of a line comes back."""
+
+    line: BoughtLine
+    quantity: Decimal
+
+
+def is_whole(lines: Sequence[BoughtLine], parts: Sequence[Part]) -> bool:
+    """Return whether nothing of the lines is left when the parts have come back."""
+    back = {part.line.row.pk: part.quantity for part in parts}
+    return all(line.left == back.get(line.row.pk, Decimal(0)) for line in lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-from campaigns.bodies import PurchaseBody
+from campaigns.bodies import PurchaseBody, Tender
 from campaigns.earning.facts import PurchaseFacts
 from campaigns.earning.results import LimitKey
 from campaigns.queries.rulebook import Rulebook
@@ -68,7 +68,7 @@ class Document:
                 "currency": body.currency,
                 "net": facts.net,
                 "coupons": list(body.coupons),
-                "tenders": [{"kind": t.kind, "amount": str(t.amount)} for t in body.tenders],
+                "tenders": [_tender(each) for each in body.tenders],
                 "evaluation": evaluation,
             }
         )
@@ -265,6 +265,13 @@ class Document:
         if self.outbox:
             document["outbox"] = self.outbox
         return document
+
+
+def _tender(tender: Tender) -> dict[str, str]:
+    told = {"kind": tender.kind, "amount": str(tender.amount)}
+    if tender.redemption is not None:
+        told["redemption"] = str(tender.redemption)
+    return told
 
 
 def _use(key: LimitKey, points: int, uses: int) -> dict[str, Any]:

@@ -139,10 +139,14 @@ def _apply(
     if not dry_run:
         takeback.settle(purchase, moment)
     decision = takeback.decide(book, purchase, goods_return.requested_lines)
+    if decision.given and not dry_run:
+        decision = takeback.after_giving_back(book, goods_return, decision, actor, moment)
     goods_return.purchase = purchase
     goods_return.state = Return.State.APPLIED
     goods_return.applied_at = moment
     goods_return.points = {"by_currency": decision.figures}
+    if decision.given:
+        goods_return.points["given_back"] = {book.points_code: decision.given_back}
     if not dry_run:
         takeback.post(book, goods_return, decision, actor, moment)
 
@@ -209,7 +213,12 @@ def present(goods_return: Return, currency: str) -> dict[str, Any]:
     if goods_return.state == Return.State.APPLIED:
         figures = dict.fromkeys(FIGURES, 0)
         figures.update(goods_return.points.get("by_currency", {}).get(currency, {}))
-        body["points"] = {"clawed_back": sum(figures.values()), **figures, "given_back": 0}
+        given_back = goods_return.points.get("given_back", {}).get(currency, 0)
+        body["points"] = {
+            "clawed_back": sum(figures.values()),
+            **figures,
+            "given_back": given_back,
+        }
     if goods_return.state == Return.State.REJECTED:
         body["problem"] = goods_return.problem
     return body

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -26,6 +28,7 @@ from campaigns.services.records import evaluation_record
 from loyalty_site.lib.errors import DomainError
 from members.models import Member
 from members.queries.lookup import UnknownMember
+from rewards.services import tenders
 
 
 class PurchaseConflict(DomainError):
@@ -108,6 +111,13 @@ class Run:
             )
         if row.body.member is not None and row.member_pk is None:
             raise UnknownMember
+        paying = _paying(row)
+        if paying:
+            tenders.check(
+                member_id=row.member_pk,
+                redemptions=[redemption for redemption, _ in paying],
+                moment=self.moment,
+            )
 
     def _repeat(self, row: Row, opened: opening.Opened) -> Outcome:
         stored = opened.known[row.found["known"]]
@@ -150,6 +160,8 @@ class Run:
         ]
         write(document, used, self.members, kept)
         for row in rows:
+            if row.answer is not None and (paying := _paying(row)):
+                tenders.keep(purchase=row.public_id, tenders=paying)
             if row.answer is not None and row.found["parked"]:
                 returns.apply_parked(
                     book=self.book, purchase=row.public_id, moment=self.moment, actor=row.actor
@@ -240,6 +252,13 @@ class Run:
         if self.dry_run:
             body["dry_run"] = True
         return body
+
+
+def _paying(row: Row) -> list[tuple[UUID, Decimal]]:
+    """Return the redemptions that paid a part of the purchase; nearly always none."""
+    return [
+        (each.redemption, each.amount) for each in row.body.tenders if each.redemption is not None
+    ]
 
 
 def _until_parked(rows: Sequence[Row]) -> Sequence[Row]:

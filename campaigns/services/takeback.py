@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection
 
-from campaigns.clawback import Clawback, claw_back
+from campaigns.clawback import Clawback, OpenLot, claw_back
 from campaigns.models import Award, AwardReversal
 from campaigns.queries import returning
-from campaigns.queries.returning import BoughtLine
+from campaigns.queries.returning import BoughtLine, Part, is_whole
 from campaigns.queries.rulebook import Currency, Rulebook
-from campaigns.services import counters
+from campaigns.services import counters, paidback
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.wire import dumps
 from members import lots
 from members.models import LedgerTransaction, Purchase, Return, ReturnLine
+from members.services import tiers
 from members.services.outbox import record
+from rewards.models import PointsTender
 
 FIGURES = ("from_pending", "from_available", "already_expired", "to_debt", "forgiven")
 
@@ -35,13 +37,6 @@ class ReturnExceedsPurchase(DomainError):
     remedy = "Read the purchase: its lines say what was bought and what came back."
 
 
-class Part(NamedTuple):
-    """How much of a line comes back."""
-
-    line: BoughtLine
-    quantity: Decimal
-
-
 @dataclass(frozen=True, slots=True)
 class Loss:
     """What one ledger transaction of the purchase loses, and where that comes from."""
@@ -53,12 +48,16 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a return will do, decided under the member's lock."""
+    """What a return will do, decided under the member's lock.
+
+    ``given`` are the points that had paid for what comes back.
+    """
 
     purchase: Purchase
     lines: Sequence[BoughtLine]
     parts: Sequence[Part]
     reversals: Sequence[tuple[Award, int]]
+    given: Sequence[tuple[PointsTender, int]]
     losses: Sequence[Loss]
 
     @property
@@ -70,10 +69,14 @@ class Decision:
         }
 
     @property
+    def given_back(self) -> int:
+        """Return how many points that had paid for it go back, in the currency of rewards."""
+        return sum(points for _, points in self.given)
+
+    @property
     def is_whole(self) -> bool:
         """Return whether nothing of the purchase is left."""
-        back = {part.line.row.pk: part.quantity for part in self.parts}
-        return all(line.left == back.get(line.row.pk, Decimal(0)) for line in self.lines)
+        return is_whole(self.lines, self.parts)
 
 
 def settle(purchase: Purchase, moment: datetime) -> None:
@@ -100,7 +103,10 @@ def decide(
     lines = returning.bought_lines(purchase)
     parts = _parts(lines, requested)
     reversals = _reversals(purchase, lines, parts)
-    return Decision(purchase, lines, parts, reversals, _losses(book, purchase, reversals))
+    given = paidback.given(purchase, lines, parts)
+    back = sum(points for _, points in given)
+    losses = _losses(book, purchase, reversals, given_back=back)
+    return Decision(purchase, lines, parts, reversals, given, losses)
 
 
 def _parts(
@@ -150,8 +156,13 @@ def _reversals(
 
 
 def _losses(
-    book: Rulebook, purchase: Purchase, reversals: Sequence[tuple[Award, int]]
+    book: Rulebook,
+    purchase: Purchase,
+    reversals: Sequence[tuple[Award, int]],
+    *,
+    given_back: int = 0,
 ) -> list[Loss]:
+    """Return what is taken back; ``given_back`` are points that will be back by then."""
     if purchase.member_id is None or not reversals:
         return []
     accounts = returning.accounts_of(purchase.member_id)
@@ -166,7 +177,14 @@ def _losses(
         Loss(
             currencies[currency_id],
             transaction_id,
-            _plan(currencies[currency_id], points, transaction_id, accounts, counted),
+            _plan(
+                currencies[currency_id],
+                points,
+                transaction_id,
+                accounts,
+                counted,
+                given_back if currencies[currency_id].code == book.points_code else 0,
+            ),
         )
         for (currency_id, transaction_id), points in totals.items()
     ]
@@ -178,19 +196,37 @@ def _plan(
     transaction_id: int,
     accounts: returning.Accounts,
     counted: Mapping[str, int],
+    given_back: int,
 ) -> Clawback:
     if not currency.is_redeemable:
         return Clawback(from_available=points)
     own = returning.own_lots(transaction_id)
     _, balance, floor = accounts[currency.id, "debt"]
+    others = returning.other_lots(accounts[currency.id, "available"][0], points, own.open)
+    if given_back:
+        # What comes back pays the debt first; the rest can be taken like any other points.
+        paid = min(given_back, -balance)
+        balance += paid
+        others.append(
+            OpenLot(0, given_back - paid, datetime.min.replace(tzinfo=UTC), is_pending=False)
+        )
     return claw_back(
         points,
         own=own.open,
-        others=returning.other_lots(accounts[currency.id, "available"][0], points, own.open),
+        others=others,
         expired=max(own.expired - counted.get(currency.code, 0), 0),
         policy=currency.returns_policy,
         debt_room=balance - floor,
     )
+
+
+def after_giving_back(
+    book: Rulebook, goods_return: Return, decision: Decision, actor: str, moment: datetime
+) -> Decision:
+    """Give back the points that had paid; return the decision with what can be taken now."""
+    paidback.give_back(goods_return, decision.purchase, decision.given, actor, moment)
+    losses = _losses(book, decision.purchase, decision.reversals)
+    return replace(decision, losses=losses)
 
 
 # Posting -------------------------------------------------------------------------------------
@@ -219,12 +255,25 @@ def post(
     purchase.state = states.RETURNED if decision.is_whole else states.PARTIALLY_RETURNED
     purchase.save(update_fields=["state"])
     if purchase.member_id is not None:
+        if book.grading is not None:
+            tiers.undo_upgrade(
+                program_id=book.program_id,
+                grading=book.grading,
+                member_id=purchase.member_id,
+                caused_at=purchase.occurred_at,
+                occurred_at=max(goods_return.occurred_at, purchase.occurred_at),
+                moment=moment,
+            )
         taken = decision.figures.get(book.points_code, {})
         record(
             program_id=book.program_id,
             kind="return_applied",
             member_id=purchase.member_id,
-            payload={"return": str(goods_return.public_id), "points": sum(taken.values())},
+            payload={
+                "return": str(goods_return.public_id),
+                "points": sum(taken.values()),
+                "given_back": decision.given_back,
+            },
             moment=moment,
         )
 

@@ -218,6 +218,8 @@ def _kind_note(words: Words, posted: LedgerTransaction) -> str:
             return _("They are reserved for a reward and come back if it is not collected in time.")
         case Type.RELEASE:
             return _("The reservation ended, and the points came back.")
+        case Type.REDEMPTION_REVERSAL if posted.source == "return":
+            return _("Goods came back that these points had helped to pay.")
         case Type.REDEMPTION_REVERSAL:
             return _("The redemption was cancelled, and its code no longer works.")
     return ""

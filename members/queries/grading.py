@@ -16,6 +16,7 @@ class ProgramGrading:
     grading: Grading
     currency_id: int
     tier_ids: dict[str, int]
+    undo_upgrade_days: int = 0
 
     @property
     def codes(self) -> dict[int, str]:
@@ -46,4 +47,5 @@ def grading_of(program: Program) -> ProgramGrading | None:
         ),
         currency_id=currency.pk,
         tier_ids={tier.code: tier.pk for tier in tiers},
+        undo_upgrade_days=policy.get("undo_upgrade_days", 0),
     )

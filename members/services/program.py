@@ -87,6 +87,7 @@ def _tier_policy(tiers: Mapping[str, Any] | None) -> dict[str, Any]:
         "months": policy["window"]["months"],
         "downgrade": policy["downgrade"],
         "grace_days": policy["grace_days"],
+        "undo_upgrade_days": policy["undo_upgrade_days"],
     }
 
 

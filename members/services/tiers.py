@@ -207,7 +207,7 @@ def regrade_member(
                 [dumps(document).decode(), moment],
             )
     _put_off(grading.grading, member_id, final[-1], moment)
-    _tell(program, member_id, before[-1], final[-1], moment)
+    _tell(program.pk, member_id, before[-1], final[-1], moment)
     return int(changed)
 
 
@@ -221,6 +221,48 @@ def _put_off(grading: Grading, member_id: int, held: Standing, moment: datetime)
     TierMembership.objects.filter(
         member_id=member_id, superseded_at__isnull=True, ends_at__isnull=True
     ).update(grace_ends_at=grace_ends_at)
+
+
+def undo_upgrade(
+    *,
+    program_id: int,
+    grading: ProgramGrading,
+    member_id: int,
+    caused_at: datetime,
+    occurred_at: datetime,
+    moment: datetime,
+) -> bool:
+    """Take back the upgrade that a purchase of ``caused_at`` made, if it holds no longer.
+
+    Only where the program says so, and goods came back (``occurred_at``) within its
+    days. Tiers that other purchases reached since stay, and so do the points that
+    were earned meanwhile. The caller has locked the member and posted the return.
+    """
+    days = grading.undo_upgrade_days
+    zone = grading.grading.zone
+    if not days or occurred_at >= calendars.add_days_to_instant(caused_at, days, zone):
+        return False
+    with connection.cursor() as cursor:
+        stored, gains = _timeline(cursor, member_id, grading)
+        before = [row.standing for row in stored]
+        kept = [each for each in before if not _is_reached(each, caused_at)]
+        if len(kept) == len(before) or not kept:
+            return False
+        final = splice(kept, regrade(grading.grading, kept, gains, caused_at, moment))
+        document = changes(
+            member_id=member_id, tier_ids=grading.tier_ids, stored=stored, final=final
+        )
+        if not any(document.values()):
+            return False
+        cursor.execute(
+            "SELECT tiers_write(%s::jsonb, %s::timestamptz)", [dumps(document).decode(), moment]
+        )
+    _tell(program_id, member_id, before[-1], final[-1], moment)
+    return True
+
+
+def _is_reached(standing: Standing, at: datetime) -> bool:
+    return standing.starts_at == at and standing.evidence.get("cause") == "reached"
 
 
 def _timeline(
@@ -242,12 +284,12 @@ def _timeline(
 
 
 def _tell(
-    program: Program, member_id: int, before: Standing, after: Standing, moment: datetime
+    program_id: int, member_id: int, before: Standing, after: Standing, moment: datetime
 ) -> None:
     if before.tier == after.tier:
         return
     record_many(
-        program_id=program.pk,
+        program_id=program_id,
         news=[
             News(
                 kind="tier_changed",

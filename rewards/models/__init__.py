@@ -2,5 +2,6 @@
 
 from rewards.models.catalog import Reward
 from rewards.models.redemptions import Redemption, Voucher
+from rewards.models.tenders import PointsTender
 
-__all__ = ["Redemption", "Reward", "Voucher"]
+__all__ = ["PointsTender", "Redemption", "Reward", "Voucher"]
