@@ -209,10 +209,13 @@ class Installation:
 
 @dataclass
 class Acknowledged:
-    """What the tills were told was done, by the name that they gave it."""
+    """What the tills were told was done: its id and its postings, by the name that they gave it.
 
-    purchases: dict[str, str] = field(default_factory=dict)
-    redemptions: dict[str, str] = field(default_factory=dict)
+    A purchase beyond the most that a day gives is kept and posts nothing.
+    """
+
+    purchases: dict[str, tuple[str, int]] = field(default_factory=dict)
+    redemptions: dict[str, tuple[str, int]] = field(default_factory=dict)
     sent: set[str] = field(default_factory=set)
     unexpected: list[str] = field(default_factory=list)
 
@@ -263,7 +266,8 @@ class Tills:
             self.answers.sent.add(name)
             status, answer = self._until_answered(path, body)
             if status in {200, 201}:
-                kept[name] = answer["id"]
+                gives = path == "redemptions" or answer["points"]["granted"] > 0
+                kept[name] = answer["id"], int(gives)
             elif answer.get("code") != "insufficient_points":
                 self.answers.unexpected.append(f"{name}: {status} {answer}")
 
@@ -342,9 +346,7 @@ def judge(installation: Installation, answers: Acknowledged) -> Verdict:
         found: dict[str, list[tuple[str, int]]] = {}
         for name, public_id, posted in installation.ask(sql):
             found.setdefault(name, []).append((public_id, posted))
-        for name, public_id in told.items():
-            if (public_id, 1) not in found.get(name, []):
-                lost.append(name)
+        lost += [name for name, posted in told.items() if posted not in found.get(name, [])]
         doubled += [n for n, rows in found.items() if len(rows) > 1 or rows[0][1] > 1]
         doubled += [name for name in found if name not in answers.sent]
     return Verdict(len(answers.purchases) + len(answers.redemptions), lost, doubled)
