@@ -23,7 +23,8 @@ from campaigns.services import intake, returns
 from campaigns.services import program as program_service
 from loyalty_site.tests import club
 from loyalty_site.timetable import TIMETABLE
-from members.models import Member, Program
+from members.models import Member, PointCurrency, Program
+from members.services import transfers
 from members.tests.test_jobs import _write_what_is_old
 from rewards.services import redemptions
 
@@ -55,6 +56,8 @@ STATE = {
     "returns": "SELECT external_id, state, points FROM members_return ORDER BY 1",
     "segments": "SELECT s.code, m.member_id FROM members_segmentmembership m"
     " JOIN members_segment s ON s.id = m.segment_id ORDER BY 1, 2",
+    "transfers": "SELECT sender_id, recipient_id, points, state FROM members_transfer"
+    " ORDER BY 1, 2, 3",
     "hearts": "SELECT name FROM members_heartbeat ORDER BY 1",
     "proofs": "SELECT DISTINCT name, failure FROM members_jobrun WHERE name = 'verify_ledger'",
 }
@@ -62,6 +65,7 @@ STATE = {
 CHANGES = {
     "members.tasks.activate_points": "balances",
     "members.tasks.expire_points": "lots",
+    "members.tasks.complete_transfers": "transfers",
     "rewards.tasks.release_holds": "redemptions",
     "members.tasks.regrade_tiers": "tiers",
     "members.tasks.deliver_outbox": "messages",
@@ -114,6 +118,7 @@ def prepared(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     club.buy(rui, "200.00", at=NOW - 20 * DAY)
     _leave_a_return_parked(rui, monkeypatch)
     _hold(rui, at=NOW - 8 * DAY)
+    _send_points(at=NOW - 7 * DAY)
     _write_what_is_old(connection.connection)
 
 
@@ -128,6 +133,19 @@ def _hold(member: Member, *, at: datetime) -> None:
         member=member, reward="coffee", mode="hold", hold_minutes=5, caller="client:till"
     )
     redemptions.redeem(program=Program.objects.get(), order=order, moment=at)
+
+
+def _send_points(*, at: datetime) -> None:
+    terms = {
+        **{"minimum": 1, "maximum": 100, "daily_cap": 100, "tenure_days": 0},
+        **{"fee": {"percent": "0", "fixed": 5, "rounding": "up"}, "require_verified": False},
+        **{"cooling_hours": 24, "confirm_above": 100},
+    }
+    PointCurrency.objects.filter(code="points").update(transfers=terms)
+    eva, zoe = club.join("Eva", at=NOW - 40 * DAY), club.join("Zoe", at=NOW - 40 * DAY)
+    # Its points do not wait for returns any more.
+    club.buy(eva, "90.00", at=NOW - 30 * DAY)
+    transfers.request(sender=eva, to=zoe.number, points=60, actor="test", moment=at)
 
 
 def _leave_a_return_parked(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
