@@ -17,7 +17,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 MEMBERS = 2_000
-WORKERS, BLOCKING_THREADS = 2, 4
+# The names that bin/serve knows them by.
+WORKERS = int(os.environ.get("WEB_WORKERS", "2"))
+BLOCKING_THREADS = int(os.environ.get("WEB_THREADS", "4"))
 READY_SECONDS_MAX = 60
 
 

@@ -19,9 +19,14 @@ from loyalty_site.lib.problems import Unavailable
 T = TypeVar("T")
 R = TypeVar("R")
 
-# A group that waits for somebody's lock holds nobody up for longer than this: who has waited
-# for it leads a group of their own.
+# A group that waits for somebody's lock holds nobody up for longer than this, or than an act
+# usually takes three times: who has waited for it leads a group of their own. Less patience
+# would part those who wait just when there is most to do.
 PATIENCE_SECONDS = 0.05
+PATIENCE_SECONDS_MAX = 1.0
+PATIENCE_ACTS = 3
+# The share of the latest act in what is usual.
+LATEST_SHARE = 0.1
 # Longer than an act can take, since each of its statements ends by the server's time limits.
 ACT_SECONDS_MAX = 90.0
 
@@ -74,6 +79,7 @@ class Joiner(Generic[T, R]):
         self._lock = threading.Lock()
         self._waiting: deque[_Place[T, R]] = deque()
         self._leaders = 0
+        self._usual_seconds = 0.0
 
     def do(self, item: T) -> R:
         """Return the answer about the item, or raise its refusal.
@@ -100,12 +106,17 @@ class Joiner(Generic[T, R]):
     def _wait(self, place: _Place[T, R]) -> bool:
         """Wait until the place is told, or is to lead; return whether it came to that."""
         try:
-            if place.gate.acquire(timeout=PATIENCE_SECONDS) or self._is_out_of_patience(place):
+            if place.gate.acquire(timeout=self._patience) or self._is_out_of_patience(place):
                 return True
             return place.gate.acquire(timeout=ACT_SECONDS_MAX)
         except BaseException:
             self._leave(place)
             raise
+
+    @property
+    def _patience(self) -> float:
+        usual = PATIENCE_ACTS * self._usual_seconds
+        return max(PATIENCE_SECONDS, min(usual, PATIENCE_SECONDS_MAX))
 
     def _is_out_of_patience(self, place: _Place[T, R]) -> bool:
         """Let a place lead that nobody has taken yet; return whether it does."""
@@ -131,10 +142,13 @@ class Joiner(Generic[T, R]):
             # The others get the interpreter once, so that who is about to ask comes along.
             time.sleep(0)
             self._take(group)
+            began = time.monotonic()
             if len(group) > 1:
                 found = self._together([each.item for each in group])
             else:
                 found = [self._tried(place.item)]
+            took = time.monotonic() - began
+            self._usual_seconds += LATEST_SHARE * (took - self._usual_seconds)
         except Exception:
             logger.warning("What was joined is done one by one.", exc_info=True)
         finally:

@@ -51,6 +51,9 @@ class NotJson(ValueError):
 # Writing -------------------------------------------------------------------------------------
 
 
+# Few instants are written often: that of a purchase stands in a dozen places of its documents.
+# Equal instants have one text, whatever their offsets.
+@lru_cache(maxsize=4096)
 def instant_text(value: datetime) -> str:
     """Return an aware instant as RFC 3339 in UTC with ``Z``, to the microsecond if it has any."""
     return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"

@@ -200,6 +200,20 @@ def test_who_waits_for_long_leads_a_group_of_their_own(monkeypatch: pytest.Monke
     assert work.joiner._leaders == 0
 
 
+def test_patience_grows_with_what_is_usual_and_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "PATIENCE_SECONDS", 0.05)
+    work = Work()
+    found = []
+    for usual in (0.0, 0.01, 0.1, 20.0):
+        work.joiner._usual_seconds = usual
+        found.append(work.joiner._patience)
+
+    assert found == pytest.approx([0.05, 0.05, 0.3, 1.0])
+    work.joiner._usual_seconds = 1.0
+    work.joiner.do("a")
+    assert work.joiner._usual_seconds == pytest.approx(0.9, abs=0.05)
+
+
 def test_whatever_threads_ask_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joining, "PATIENCE_SECONDS", 0.002)
     done: Counter[str] = Counter()

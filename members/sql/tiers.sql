@@ -46,6 +46,7 @@ BEGIN
       FROM public.members_ledgertransaction t
       JOIN public.members_ledgerentry e ON e.transaction_id = t.id
       JOIN public.members_ledgeraccount a ON a.id = e.account_id AND a.member_id = p_member
+        AND a.currency_id = p_currency
       LEFT JOIN public.members_ledgertransaction o ON o.id = t.reverses_id
       WHERE t.member_id = p_member AND t.currency_id = p_currency AND t.occurred_at > p_since
         AND coalesce(o.occurred_at, t.occurred_at) > p_since
