@@ -94,8 +94,11 @@ class Installation:
         """Kill what was started, and remove the folder."""
         for part in list(self._processes):
             self._kill_process(part)
-        for server in filter(None, (self._valkey, self.server)):
-            server.release()
+        self.server.release()
+        if self._valkey is not None:
+            self._valkey.release()
+            # A killed process gives its lease back only when all of it has gone.
+            self._valkey._stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _copy_in(self) -> None:
