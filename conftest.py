@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -118,6 +119,12 @@ def _point_at(database: str) -> None:
         # Threads share this description; each makes its connection from it.
         connections.settings[alias]["NAME"] = database
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def own_checkpoints(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Give each test a place of its own for checkpoints: they speak of one database only."""
+    settings.CHECKPOINT_DIR = tmp_path_factory.getbasetemp() / f"checkpoints-{uuid4()}"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -71,6 +72,15 @@ def items(name: str, default: list[str]) -> list[str]:
     if not value:
         return default
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def public_keys(name: str) -> list[str]:
+    """Return the keys that the variable lists, each 32 bytes written as 64 hexadecimal digits."""
+    keys = [key.lower() for key in items(name, [])]
+    for key in keys:
+        if not re.fullmatch("[0-9a-f]{64}", key):
+            refuse(f"{name} must list Ed25519 keys of 64 hexadecimal digits")
+    return keys
 
 
 def url(name: str, schemes: list[str], default: str | None = None) -> str:

@@ -186,6 +186,15 @@ CELERY_BEAT_SCHEDULER = "loyalty_site.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
+# Proof ---------------------------------------------------------------------------------------
+
+# The key that signs checkpoints is for the worker alone; who only checks needs the public keys,
+# of which the older ones stay when the key is changed. Locally the key is made on first use.
+CHECKPOINT_DIR = Path(env.text("CHECKPOINT_DIR", str(VAR_DIR / "checkpoints"))).absolute()
+CHECKPOINT_KEY = env.text("CHECKPOINT_KEY", "").replace("\\n", "\n")
+CHECKPOINT_PUBLIC_KEYS = env.public_keys("CHECKPOINT_PUBLIC_KEYS")
+CHECKPOINT_KEY_FILE = None if IS_PRODUCTION else VAR_DIR / "checkpoint-key.pem"
+
 # People --------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "members.User"

@@ -10,7 +10,7 @@ from django.views.i18n import set_language
 from campaigns import api_urls as campaigns_api
 from loyalty_site import views_health, views_problems
 from loyalty_site.admin.liability import liability_page
-from loyalty_site.views import member, profile, public, rewards
+from loyalty_site.views import member, profile, proofs, public, rewards
 from loyalty_site.views_schema import SchemaView, docs
 from members import api_urls as members_api
 from rewards import api_urls as rewards_api
@@ -39,6 +39,10 @@ page_patterns = [
     path("home", member.home_page, name="home"),
     path("activity", member.activity, name="activity"),
     path("activity/<uuid:public_id>/why", member.activity_why, name="activity_why"),
+    path("activity/<uuid:public_id>/proof", proofs.proof_file, name="proof_file"),
+    path("checkpoints/latest", proofs.latest_checkpoint, name="latest_checkpoint"),
+    path("checkpoints/<int:tree_size>", proofs.checkpoint, name="checkpoint"),
+    path("checkpoints/keys", proofs.keys, name="checkpoint_keys"),
     path("card", member.card, name="card"),
     path("profile", profile.profile_page, name="profile"),
     path("profile/export/<uuid:public_id>", profile.export_file, name="export_file"),

@@ -13,10 +13,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from members.models import Heartbeat, OutboxEvent, Program
+from members.queries.sealing import sealing_lags
 
 # Each is several of its intervals, so that one slow round does not count as standing still.
 BEHIND_AFTER = {"worker": timedelta(seconds=60), "beat": timedelta(seconds=45)}
 OUTBOX_BEHIND_AFTER = timedelta(seconds=150)
+SEALS_BEHIND_AFTER = timedelta(seconds=300)
 
 # Migrations are code and cannot become unapplied below a running process, so the first yes
 # is kept.
@@ -84,4 +86,7 @@ def lags(*, now: datetime) -> list[dict[str, Any]]:
     )
     if oldest is not None and now - oldest > OUTBOX_BEHIND_AFTER:
         found.append({"name": "outbox", "seconds": int((now - oldest).total_seconds())})
+    for name, seconds in sealing_lags(moment=now).items():
+        if seconds is None or seconds > SEALS_BEHIND_AFTER.total_seconds():
+            found.append({"name": name, "seconds": seconds})
     return found

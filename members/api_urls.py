@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from members.api import exports, me, members
+from members.api import exports, me, members, proofs
 
 urlpatterns = [
     path("members", members.MemberListView.as_view()),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("members/<member_id>/balance", members.MemberBalanceView.as_view()),
     path("members/<member_id>/tier", members.MemberTierView.as_view()),
     path("me", me.MeView.as_view()),
+    path("me/entries/<entry_id>/proof", proofs.MyEntryProofView.as_view()),
     path("me/balance", me.MyBalanceView.as_view()),
     path("me/tier", me.MyTierView.as_view()),
     path("me/card", me.MyCardView.as_view()),

@@ -13,8 +13,10 @@ from members.models import Member, Message
 from members.queries.balances import Balance
 from members.queries.consents import Consent
 from members.queries.people import MemberView
+from members.queries.proofs import Proof
 from members.queries.statement import StatementRow
 from members.queries.tiers import TierReading
+from members.services.checkpoints import signed
 
 
 def member_body(view: MemberView, languages: Sequence[str]) -> dict[str, Any]:
@@ -156,4 +158,14 @@ def message_body(message: Message) -> dict[str, Any]:
         "body": message.body,
         "sent_at": message.sent_at,
         "read_at": message.read_at,
+    }
+
+
+def proof_body(proof: Proof) -> dict[str, Any]:
+    """Return everything that is needed to check an entry without the site (docs/proof.md)."""
+    return {
+        "sequence": proof.sequence,
+        "leaf": dict(proof.leaf),
+        "path": [step.hex() for step in proof.path],
+        **signed(proof.checkpoint).as_json(),
     }

@@ -45,6 +45,12 @@ def deliver_outbox() -> None:
 
 
 @shared_task
+def seal_ledger() -> None:
+    """Seal what was posted, and sign it."""
+    _run("seal_ledger")
+
+
+@shared_task
 def verify_ledger() -> None:
     """Prove the books."""
     _run("verify_ledger")

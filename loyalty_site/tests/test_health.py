@@ -84,3 +84,14 @@ def test_readyz_refuses_when_the_database_does_not_answer(monkeypatch: pytest.Mo
     answer = Client().get("/readyz")
 
     assert (answer.status_code, answer.json()["checks"]["database"]) == (503, False)
+
+
+@pytest.mark.django_db
+def test_seals_that_wait_for_long_are_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    lags = {"seals": 301, "xmin": 300}
+    monkeypatch.setattr(views_health, "sealing_lags", lambda *, moment: lags)
+
+    found = views_health.lags(now=NOON)
+
+    assert {"name": "seals", "seconds": 301} in found
+    assert "xmin" not in {lag["name"] for lag in found}

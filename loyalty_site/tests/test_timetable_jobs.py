@@ -59,6 +59,8 @@ STATE = {
     "transfers": "SELECT sender_id, recipient_id, points, state FROM members_transfer"
     " ORDER BY 1, 2, 3",
     "hearts": "SELECT name FROM members_heartbeat ORDER BY 1",
+    # Nothing can be sealed before the transaction of this test is over; test_sealing.py does.
+    "sealing": "SELECT count(*) FROM members_sealingstate",
     "proofs": "SELECT DISTINCT name, failure FROM members_jobrun WHERE name = 'verify_ledger'",
 }
 # What each task changes, by the names above.
@@ -72,6 +74,7 @@ CHANGES = {
     "campaigns.tasks.retry_parked_returns": "returns",
     "campaigns.tasks.refresh_segments": "segments",
     "members.tasks.beat_heartbeat": "hearts",
+    "members.tasks.seal_ledger": "sealing",
     "members.tasks.verify_ledger": "proofs",
     "members.tasks.purge_idempotency_records": "keys",
     "members.tasks.purge_outbox": "told",

@@ -8,9 +8,11 @@ from django.utils.translation import gettext_lazy as _
 from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin, ReadOnlyInline
 from members.models import (
     LedgerAccount,
+    LedgerCheckpoint,
     LedgerEntry,
     LedgerHold,
     LedgerNote,
+    LedgerSeal,
     LedgerTransaction,
     LotUse,
     PointLot,
@@ -132,3 +134,23 @@ class LedgerNoteAdmin(ReadOnlyAdmin[LedgerNote]):
     list_filter = ("transaction__type",)
     list_select_related = ("transaction",)
     search_fields = ("text", "transaction__member__number__exact")
+
+
+@admin.register(LedgerSeal)
+class LedgerSealAdmin(BooksAdmin[LedgerSeal]):
+    """The place of each transaction in the chain that proves history."""
+
+    list_display = ("sequence", "transaction")
+    list_filter = ("transaction__type",)
+    list_select_related = ("transaction",)
+    search_fields = ("sequence__exact", "transaction__public_id__exact")
+    search_help_text = _("A whole sequence number, or the id of a transaction.")
+
+
+@admin.register(LedgerCheckpoint)
+class LedgerCheckpointAdmin(BooksAdmin[LedgerCheckpoint]):
+    """What was signed about the seals; copies lie outside the database."""
+
+    list_display = ("tree_size", "made_at")
+    list_filter = ("made_at",)
+    search_fields = ("tree_size__exact",)

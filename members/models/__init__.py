@@ -37,6 +37,7 @@ from members.models.people import (
     User,
 )
 from members.models.program import PointCurrency, Program, Store
+from members.models.proof import LedgerCheckpoint, LedgerNode, LedgerSeal, SealingState
 from members.models.segments import Segment, SegmentMembership
 from members.models.tiers import Tier, TierMembership
 from members.models.transfers import Transfer
@@ -57,10 +58,13 @@ __all__ = [
     "JobRun",
     "LedgerAccount",
     "LedgerActivity",
+    "LedgerCheckpoint",
     "LedgerEntry",
     "LedgerHold",
+    "LedgerNode",
     "LedgerNote",
     "LedgerReport",
+    "LedgerSeal",
     "LedgerTransaction",
     "LotUse",
     "Member",
@@ -75,6 +79,7 @@ __all__ = [
     "RehearsalLine",
     "Return",
     "ReturnLine",
+    "SealingState",
     "Segment",
     "SegmentMembership",
     "StaffDay",

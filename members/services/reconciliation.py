@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from members.models import LedgerReport
+from members.services import proving
 from members.services.jobs import Job, Trouble
 
 # Of each broken invariant so many rows are named; the count is of all.
@@ -78,8 +79,17 @@ def _read(path: Path) -> Check:
 
 
 @transaction.atomic
-def verify(wanted: Sequence[Check] | None = None) -> Report:
-    """Return what the checks find; all of them see the same snapshot and change nothing."""
+def verify(
+    wanted: Sequence[Check] | None = None,
+    *,
+    since: int = 0,
+    checkpoints: Sequence[Path] | None = None,
+) -> Report:
+    """Return what the checks find; all of them see the same snapshot and change nothing.
+
+    Seals are proved with the rest, those after ``since`` against ``checkpoints``: the files of
+    the folder unless told. ``wanted`` leaves them out, as it does the other checks.
+    """
     with connection.cursor() as cursor:
         if len(connection.savepoint_ids) == 0:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -87,6 +97,8 @@ def verify(wanted: Sequence[Check] | None = None) -> Report:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL work_mem = '128MB'")
         findings = [_find(cursor, check) for check in (checks() if wanted is None else wanted)]
+        if wanted is None:
+            findings += _prove(since, checkpoints)
         cursor.execute("SELECT count(*) FROM members_ledgerentry")
         entries = cursor.fetchone()[0]
     return Report(entries, findings)
@@ -102,6 +114,16 @@ def _find(cursor: Any, check: Check) -> Finding:
     return Finding(check.name, check.invariant, found[0][0] if found else 0, rows)
 
 
+def _prove(since: int, checkpoints: Sequence[Path] | None) -> list[Finding]:
+    found = proving.prove(since=since, files=checkpoints)
+    return [
+        Finding(
+            name, proving.INVARIANTS[name], what.differences, [what.first] if what.first else []
+        )
+        for name, what in found.items()
+    ]
+
+
 def verify_ledger(_moment: datetime, trouble: Trouble) -> int:
     """Prove the books and keep the report; return the entries proved.
 
@@ -112,7 +134,9 @@ def verify_ledger(_moment: datetime, trouble: Trouble) -> int:
     keep(report, made_at=timezone.now(), seconds=time.monotonic() - started)
     for finding in report.findings:
         if finding.differences:
-            trouble.add(f"{finding.name}: {finding.differences} rows")
+            place = (finding.rows[0] if finding.rows else {}).get("sequence")
+            first = f", the first at sequence {place}" if place else ""
+            trouble.add(f"{finding.name}: {finding.differences} rows{first}")
     return report.entries
 
 

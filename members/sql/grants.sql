@@ -37,3 +37,11 @@ REVOKE EXECUTE ON FUNCTION public.ledger_new_epoch() FROM PUBLIC;
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON public.members_staffday FROM {site};
 GRANT SELECT ON public.members_staffday TO {site};
 REVOKE DELETE, TRUNCATE ON public.members_approval, public.members_adjustment FROM {site};
+-- The site seals by ledger_seal, which runs as the owner, and signs what is sealed.
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON
+  public.members_ledgerseal, public.members_ledgernode, public.members_ledgercheckpoint
+  FROM {site};
+GRANT SELECT ON
+  public.members_ledgerseal, public.members_ledgernode, public.members_ledgercheckpoint TO {site};
+GRANT INSERT ON public.members_ledgercheckpoint TO {site};
+REVOKE EXECUTE ON FUNCTION public.ledger_grow_tree(bigint, bigint) FROM PUBLIC;

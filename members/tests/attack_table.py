@@ -39,6 +39,7 @@ from members.tests.attacks import (
 )
 from members.tests.books import DAY, NOON, scalar
 from members.tests.part_attacks import PART_ATTACKS, PART_HONEST
+from members.tests.seal_attacks import SEAL_ATTACKS
 
 ATTACKS: dict[str, Attack] = {
     # Entries and headers
@@ -303,6 +304,7 @@ ATTACKS: dict[str, Attack] = {
     "making a superuser": run("CREATE ROLE attacker SUPERUSER LOGIN"),
     "a program of the server": run("COPY (SELECT 1) TO PROGRAM 'true'"),
     **PART_ATTACKS,
+    **SEAL_ATTACKS,
 }
 # The owner may change tables by definition; the site may not.
 SITE_ONLY: dict[str, Attack] = {
@@ -313,6 +315,8 @@ SITE_ONLY: dict[str, Attack] = {
         "CREATE OR REPLACE FUNCTION public.ledger_epoch() RETURNS int LANGUAGE sql STABLE RETURN 9"
     ),
     "a new epoch": run("SELECT ledger_new_epoch()"),
+    "nodes of its own making": run("SELECT ledger_grow_tree(0, 512)"),
+    "an index dropped": run("DROP INDEX members_ledgertransaction_sealing"),
     "a table of its own in the schema": run("CREATE TABLE public.mine (x int)"),
     "a rule on a table": run(
         "CREATE RULE r AS ON INSERT TO members_ledgerentry DO INSTEAD NOTHING"

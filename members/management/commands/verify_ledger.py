@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -17,10 +18,24 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
+        parser.add_argument(
+            "--checkpoint",
+            action="append",
+            type=Path,
+            metavar="FILE",
+            help="a checkpoint kept outside; may be repeated (all files of CHECKPOINT_DIR)",
+        )
+        parser.add_argument(
+            "--since",
+            type=int,
+            default=0,
+            metavar="N",
+            help="take the seals up to N as they are (0)",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Verify, print, and end with the code."""
-        report = verify()
+        report = verify(since=max(options["since"], 0), checkpoints=options["checkpoint"])
         if options["json"]:
             self.stdout.write(json.dumps(report.as_json(), default=str, indent=2))
         else:
