@@ -99,7 +99,7 @@ CREATE TRIGGER born BEFORE INSERT ON public.members_ledgeraccount
 -- A redemption that ends a hold is looked up as 'capture': it takes from what was held, and gives
 -- back what it leaves over.
 CREATE OR REPLACE FUNCTION public.ledger_may_move(p_type text, p_kind text, p_points bigint)
-  RETURNS boolean LANGUAGE sql IMMUTABLE RETURN coalesce(strpos(
+  RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN coalesce(strpos(
     ' available+earn available+activate available+release available+redemption_reversal ' ||
     'available+reinstate available+adjust_credit available+import available+exchange_in ' ||
     'available+transfer_in available+pool_in available+merge_in ' ||
@@ -138,7 +138,7 @@ CREATE OR REPLACE FUNCTION public.ledger_may_move(p_type text, p_kind text, p_po
 
 -- What a header does, in the words of the table above.
 CREATE OR REPLACE FUNCTION public.ledger_act(p_type text, p_resolves bigint)
-  RETURNS text LANGUAGE sql IMMUTABLE
+  RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
   RETURN CASE WHEN p_resolves IS NOT NULL AND p_type = 'redeem' THEN 'capture' ELSE p_type END;
 
 -- Whether a type may use a lot so; only what gives back has points below zero.
