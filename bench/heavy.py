@@ -144,6 +144,7 @@ def expiry(moment: datetime) -> Rounds:
     from members.services import settling
 
     rounds = Rounds()
+    _open_bell()
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     for number in range(books.SLICES):
         at = midnight + timedelta(days=books.DAYS_TO_END + number, hours=12)
@@ -156,11 +157,22 @@ def regrading(moment: datetime) -> Rounds:
     from members.services.periodic import JOBS
 
     rounds = Rounds()
+    _open_bell()
     for number in range(books.SLICES):
         days = books.DAYS_TO_GRADING + books.DAYS_BETWEEN_GRADINGS * (number + 1) - 0.1
         at = moment + timedelta(days=days)
         _measure_job(JOBS["regrade_tiers"], at, BARE_REGRADING, rounds, "members_tiermembership")
     return rounds
+
+
+def _open_bell() -> None:
+    """Ring once before: the first ring of a process opens the way to the workers."""
+    from django.db import transaction
+
+    from members.services import outbox
+
+    with transaction.atomic():
+        outbox.ring()
 
 
 def _measure_job(job: Job, at: datetime, bare: str, rounds: Rounds, table: str) -> None:
