@@ -127,6 +127,18 @@ NAVIGATION = [
             "link": reverse_lazy("liability"),
             "permission": lambda request: request.user.has_perm("members.view_ledgeraccount"),
         },
+        {
+            "title": _("Points that end"),
+            "icon": "hourglass_bottom",
+            "link": reverse_lazy("clearing"),
+            "permission": lambda request: request.user.has_perm("members.view_ledgeraccount"),
+        },
+        {
+            "title": _("Points that wait"),
+            "icon": "pending_actions",
+            "link": reverse_lazy("waiting"),
+            "permission": lambda request: request.user.has_perm("members.view_pointlot"),
+        },
         _item(_("Proofs of the ledger"), "verified", "members.ledgerreport"),
         _item(_("Rehearsals"), "event_upcoming", "members.rehearsal"),
         _item(_("Rehearsed lines"), "format_list_numbered", "members.rehearsalline"),

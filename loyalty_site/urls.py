@@ -9,7 +9,9 @@ from django.views.i18n import set_language
 
 from campaigns import api_urls as campaigns_api
 from loyalty_site import views_health, views_problems
+from loyalty_site.admin.clearing import clearing_page
 from loyalty_site.admin.liability import liability_page
+from loyalty_site.admin.waiting import waiting_page
 from loyalty_site.views import member, profile, proofs, public, rewards
 from loyalty_site.views_schema import SchemaView, docs
 from members import api_urls as members_api
@@ -61,6 +63,8 @@ urlpatterns = [
     path("healthz", views_health.healthz, name="healthz"),
     path("readyz", views_health.readyz, name="readyz"),
     path("language", set_language, name="set_language"),
+    path("admin/clearing/", admin.site.admin_view(clearing_page), name="clearing"),
+    path("admin/waiting/", admin.site.admin_view(waiting_page), name="waiting"),
     path("admin/liability/", admin.site.admin_view(liability_page), name="liability"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),

@@ -21,6 +21,9 @@ RoundTo = Literal["none", "day_end", "month_end", "quarter_end", "year_end"]
 
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
+# When points become available that wait for something of which nobody knows when it comes. Later
+# than any instant that the API takes, so that whatever compares instants finds them pending.
+UNKNOWN: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class InsufficientPoints(DomainError):
@@ -130,7 +133,7 @@ def _final_day(policy: ExpiryPolicy, earned: date) -> date:
     if policy.model == "fixed_date":
         if policy.month_day is None:
             raise ValueError("an expiry on a fixed date needs its month and day")
-        return _next_month_day(
+        return next_month_day(
             calendars.add_months(earned, policy.minimum_months), *policy.month_day
         )
     moved = calendars.add_months(earned, policy.years * 12 + policy.months)
@@ -138,7 +141,8 @@ def _final_day(policy: ExpiryPolicy, earned: date) -> date:
     return final if policy.model == "inactivity" else _rounded(final, policy.round_to)
 
 
-def _next_month_day(earliest: date, month: int, day: int) -> date:
+def next_month_day(earliest: date, month: int, day: int) -> date:
+    """Return the first such day from ``earliest`` on; 29 February is the 28th in common years."""
     this_year = _clamped(earliest.year, month, day)
     return this_year if this_year >= earliest else _clamped(earliest.year + 1, month, day)
 

@@ -39,6 +39,7 @@ PROGRAM = record(
             names={"type": "object", "additionalProperties": {"type": "object"}},
             value=nullable(MONEY),
             pending_days=COUNT,
+            pending=nullable({"type": "object"}),
             expiry={"type": "object"},
             returns=record(policy=TEXT, limit=COUNT, grace_days=COUNT),
         )

@@ -26,7 +26,7 @@ _ROW: dict[str, Any] = {
     "line_id": nullable(TEXT),
     "points": POINTS,
     "state": choice("available", "pending"),
-    "available_at": INSTANT,
+    "available_at": nullable(INSTANT),
     "expires_at": nullable(INSTANT),
     "requested": POINTS,
     "capped_by": nullable(TEXT),

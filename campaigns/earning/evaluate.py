@@ -187,6 +187,7 @@ def _award(asked: Asked, fact: Fact, allowance: Allowance) -> AwardDraft:
         attribution=_attribution(grant.points, request.weights, asked.selected, len(lines)),
         line_id=lines[asked.selected[0]].line_id if one_line else None,
         limit_uses=grant.uses,
+        pending=rule.pending,
     )
 
 

@@ -44,6 +44,27 @@ class Used(NamedTuple):
 Counters = Mapping[LimitKey, Used]
 
 
+class Pending(NamedTuple):
+    """When points become available: after ``days``, None where nobody can say.
+
+    With ``waits_for`` they do sooner, when that has come: ``event:TYPE`` or ``approval``.
+    """
+
+    days: int | None
+    waits_for: str = ""
+
+
+def pending_of(body: Mapping[str, Any] | None) -> Pending | None:
+    """Return what a program file says of waiting, None where it says nothing."""
+    if not body:
+        return None
+    if body.get("until") == "event":
+        return Pending(body.get("at_most_days"), f"event:{body['type']}")
+    if body.get("until") == "approval":
+        return Pending(body.get("at_most_days"), "approval")
+    return Pending(body.get("days") or 0)
+
+
 @dataclass(frozen=True, slots=True)
 class AwardDraft:
     """Points that one effect of one rule gives, and why.
@@ -52,7 +73,7 @@ class AwardDraft:
     ``attribution`` has one figure per line of the purchase and sums to ``points`` (empty for
     an event). ``capped_by`` is ``{per}_{period}``, ``cap_{per}_{period}`` or ``budget``.
     ``trace`` holds the figures behind ``text`` in wire form, so that the sentence can be told
-    in another language.
+    in another language. ``pending`` None is as the currency has it.
     """
 
     rule_code: str
@@ -69,6 +90,7 @@ class AwardDraft:
     attribution: tuple[int, ...]
     line_id: str | None
     limit_uses: tuple[LimitUse, ...]
+    pending: Pending | None = None
 
 
 @dataclass(frozen=True, slots=True)

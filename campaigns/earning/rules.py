@@ -13,7 +13,7 @@ from . import sentences
 from .conditions import Minimum, Test, compile_tree, coupons_named, minimum_net
 from .effects import Effect, compile_effect
 from .facts import EventFacts, PurchaseFacts
-from .results import LimitKey
+from .results import LimitKey, Pending, pending_of
 
 Fact = PurchaseFacts | EventFacts
 
@@ -78,6 +78,7 @@ class CompiledRule:
     limits: tuple[Limit, ...]
     minimum: Minimum | None
     coupons: frozenset[str]
+    pending: Pending | None = None
 
     def is_live(self, fact: Fact) -> bool:
         """Return whether the rule answers to this kind of fact, at its moment."""
@@ -142,6 +143,7 @@ def compile_rule(
         limits=tuple(map(_limit, body.get("limits") or ())),
         minimum=minimum_net(when) if when else None,
         coupons=coupons_named(when) if when else frozenset(),
+        pending=pending_of(body.get("pending")),
     )
 
 

@@ -49,6 +49,9 @@ def definition(rule: RuleSection, campaign: CampaignSection | None = None) -> di
     """Return what a rule version stores: the rule, and its campaign's window and budget."""
     utc = ZoneInfo("UTC")
     body: dict[str, Any] = _plain(rule, utc)
+    if body["pending"] is None:
+        # A rule that says nothing of it is the version that it was before rules could.
+        del body["pending"]
     body["campaign"] = campaign and {
         "code": campaign.code,
         "starts_at": _plain(campaign.starts_at, utc),

@@ -137,6 +137,20 @@ class TransfersSection:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingSection:
+    """When points become available: after ``days``, or when what ``until`` names has come.
+
+    ``until`` is ``event``, of a ``type`` that names the purchase, or ``approval`` by staff; after
+    ``at_most_days`` they do in any case.
+    """
+
+    days: int | None = None
+    until: str | None = None
+    type: str | None = None
+    at_most_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PointsSection:
     """A point currency; ``value`` is the money that one point stands for."""
 
@@ -148,6 +162,7 @@ class PointsSection:
     pending_days: int
     returns: ReturnsSection
     transfers: TransfersSection | None = None
+    pending: PendingSection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +230,7 @@ class RuleSection:
     lines: Mapping[str, Any] | None
     effects: tuple[Mapping[str, Any], ...]
     limits: tuple[Mapping[str, Any], ...]
+    pending: PendingSection | None = None
 
 
 @dataclass(frozen=True, slots=True)

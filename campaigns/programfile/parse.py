@@ -10,7 +10,15 @@ from zoneinfo import ZoneInfo, available_timezones
 from loyalty_site.lib import calendars
 from loyalty_site.lib.money import CURRENCIES
 
-from . import cases, crosscheck, expiry_section, nodes, rule_sections, transfer_sections
+from . import (
+    cases,
+    crosscheck,
+    expiry_section,
+    nodes,
+    pending_section,
+    rule_sections,
+    transfer_sections,
+)
 from .document import (
     CAMPAIGN_STATUSES,
     REWARD_KINDS,
@@ -153,6 +161,7 @@ def _points(reader: Reader, locale: str) -> PointsSection:
         pending_days=reader.integer("pending_days", most=_DAYS_MAX, default=0),
         returns=reader.section("returns", _returns) or ReturnsSection(),
         transfers=_transfers(reader, kind),
+        pending=reader.section("pending", pending_section.read),
     )
 
 

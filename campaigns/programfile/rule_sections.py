@@ -10,6 +10,7 @@ from campaigns.earning import conditions, effects
 from loyalty_site.lib import calendars
 from loyalty_site.lib.money import plain
 
+from . import pending_section
 from .document import CapSection, RuleSection
 from .reader import Reader
 
@@ -36,6 +37,7 @@ def read(reader: Reader, locale: str) -> RuleSection:
         lines=condition(reader, "lines", _LINE_SCOPES),
         effects=_effects(reader, on_event),
         limits=_limits(reader, on_event),
+        pending=reader.section("pending", pending_section.read),
     )
     if on_event and section.lines:
         reader.refuse("lines", "no lines: an event has none")

@@ -48,6 +48,7 @@ def _currency(row: PointCurrency) -> dict[str, Any]:
         "names": row.names,
         "value": None if not row.value else f"{row.value.normalize():f}",
         "pending_days": row.pending_days,
+        "pending": row.pending and {k: v for k, v in row.pending.items() if v is not None},
         "expiry": _expiry(row.expiry),
         "returns": {
             "policy": row.returns_policy,

@@ -51,9 +51,8 @@ def receipts_for(
 
 def _state(award: Award) -> str:
     posted = award.transaction
-    is_pending = (
-        posted is not None
-        and award.available_at is not None
-        and award.available_at > posted.recorded_at
+    # Without a date they wait for something of which nobody knows when it comes.
+    is_pending = posted is not None and (
+        award.available_at is None or award.available_at > posted.recorded_at
     )
     return "pending" if is_pending else "available"

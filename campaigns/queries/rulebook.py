@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from campaigns.earning.results import Pending, pending_of
 from campaigns.earning.rules import (
     Cap,
     CompiledRule,
@@ -45,7 +46,7 @@ class Currency:
     code: str
     is_redeemable: bool
     expiry: ExpiryPolicy
-    pending_days: int
+    pending: Pending
     returns_policy: str
     debt_limit: int
     grace_days: int
@@ -188,7 +189,7 @@ def _currencies(program: Program) -> dict[str, Currency]:
             code=row.code,
             is_redeemable=row.kind == PointCurrency.Kind.REDEEMABLE,
             expiry=expiry_policy(row.expiry),
-            pending_days=row.pending_days,
+            pending=pending_of(row.pending) or Pending(row.pending_days),
             returns_policy=row.returns_policy,
             debt_limit=row.debt_limit,
             grace_days=row.grace_days,

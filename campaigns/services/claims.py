@@ -21,6 +21,7 @@ from campaigns.services.keys import Key, Outcome, begin, keep
 from campaigns.services.opening import settled_state
 from campaigns.services.posting import Document, write
 from campaigns.services.records import evaluation_record
+from campaigns.services.releasing import release_known
 from loyalty_site.lib import calendars
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.problems import NotFound
@@ -192,6 +193,7 @@ def _post(
         },
     }
     write(document, used, {state.id: state})
+    release_known(waiting=document.waiting, recorded_at=moment)
 
 
 def _returned(purchase: Purchase) -> dict[int, Decimal]:

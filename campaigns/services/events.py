@@ -19,6 +19,7 @@ from campaigns.services.keys import Key, Outcome, begin, keep
 from campaigns.services.opening import settled_state
 from campaigns.services.posting import Document, write
 from campaigns.services.records import evaluation_record
+from campaigns.services.releasing import release_by_event
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.retries import retrying
 from members.queries.lookup import resolve_member
@@ -102,6 +103,14 @@ def _process(
     document = Document(book, moment)
     public_id = _add(document, body, state, judgement, actor or "")
     write(document, used, {state.id: state})
+    release_by_event(
+        kind=body.type,
+        payload=body.payload,
+        member_id=member.pk,
+        occurred_at=body.occurred_at,
+        recorded_at=moment,
+        actor=actor or "",
+    )
     answer = _present(public_id, body, said, evaluation_record(judgement), currency)
     return Outcome(201, answer), member.pk
 

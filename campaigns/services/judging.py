@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ from campaigns.bodies import EventBody, PurchaseBody
 from campaigns.earning.effects import MultiplyBase
 from campaigns.earning.evaluate import evaluate
 from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
-from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, Used
+from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, Pending, Used
 from campaigns.earning.rules import CompiledRule, limit_keys
 from campaigns.queries.rulebook import Currency, Rulebook
 from loyalty_site.lib import calendars, money
@@ -117,11 +117,12 @@ def member_state(pk: int, row: Mapping[str, Any], book: Rulebook, until: datetim
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What one fact gave in one currency, ready to be posted.
+    """What one fact gave in one currency, as far as it becomes available together.
 
     With ``is_settled`` the points are posted as pending and made available in the same
     transaction, at an instant after the fact: that of their activation, or that of the debt
-    that they pay.
+    that they pay. ``waits_for`` makes pending points available before ``available_at``, which is
+    ``lots.UNKNOWN`` where nothing else does.
     """
 
     currency: Currency
@@ -132,6 +133,16 @@ class Granted:
     is_settled: bool = False
     paid_debt: int = 0
     renew_months: int | None = None
+    waits_for: str = ""
+
+    @property
+    def known_available_at(self) -> datetime | None:
+        """Return when the points become available, None where nobody can say."""
+        return None if self.available_at == lots.UNKNOWN else self.available_at
+
+
+# A point currency by its code, and how its points wait.
+Part = tuple[str, Pending]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +150,20 @@ class Judgement:
     """The outcome for one fact: awards with reasons, points by currency, the tier."""
 
     evaluation: Evaluation
-    granted: Mapping[str, Granted]
+    granted: Mapping[Part, Granted]
     version_ids: Mapping[tuple[str, int], int]
     tier_before: str | None
     tier_after: str | None
+
+    def part(self, award: AwardDraft) -> Granted:
+        """Return what the award's points were granted with."""
+        if len(self.granted) == 1:
+            return next(iter(self.granted.values()))
+        return next(
+            each
+            for (code, pending), each in self.granted.items()
+            if code == award.currency and pending == (award.pending or each.currency.pending)
+        )
 
     @property
     def is_settled_first(self) -> bool:
@@ -305,13 +326,15 @@ def judge(
         for award in evaluation.awards:
             if any(use.key not in counters.used for use in award.limit_uses):
                 raise Unreserved
-    totals = {award.currency: evaluation.points(award.currency) for award in evaluation.awards}
+    totals = _totals(book, evaluation)
     # Refused before anything of the member's state is moved: a batch goes on with it.
     if any(points > POINTS_MAX for points in totals.values()):
         raise TooManyPoints
     granted = {
-        code: _grant(book, state, book.currencies[code], points, at, recorded_at, before)
-        for code, points in totals.items()
+        part: _grant(
+            book, state, book.currencies[part[0]], part[1], points, at, recorded_at, before
+        )
+        for part, points in totals.items()
     }
     counters.add(evaluation.awards)
     _advance(book, state, granted, at, recorded_at)
@@ -332,10 +355,21 @@ def held_tier(state: MemberState, at: datetime) -> str | None:
     return held[-1].tier if held else None
 
 
+def _totals(book: Rulebook, evaluation: Evaluation) -> dict[Part, int]:
+    """Return the points by currency and by how they wait; what is equal in both is one lot."""
+    totals: dict[Part, int] = {}
+    for award in evaluation.awards:
+        pending = award.pending or book.currencies[award.currency].pending
+        part = (award.currency, pending)
+        totals[part] = totals.get(part, 0) + award.points
+    return totals
+
+
 def _grant(
     book: Rulebook,
     state: MemberState,
     currency: Currency,
+    pending: Pending,
     points: int,
     at: datetime,
     recorded_at: datetime,
@@ -344,19 +378,19 @@ def _grant(
     if not currency.is_redeemable:
         return Granted(currency, points, at, None)
     available_at = at
-    if currency.pending_days:
-        available_at = calendars.add_days_to_instant(at, currency.pending_days, book.zone)
+    if pending.days is None:
+        available_at = lots.UNKNOWN
+    elif pending.days:
+        available_at = calendars.add_days_to_instant(at, pending.days, book.zone)
     # Points that would end before they can be used get the grace, counted from then.
-    usable_from = max(recorded_at, available_at)
+    usable_from = recorded_at if pending.days is None else max(recorded_at, available_at)
     policy = currency.expiry.for_tier(tier)
     expires_at = lots.with_grace(
         lots.expires_at(policy, at, book.zone), usable_from, currency.grace_days, book.zone
     )
-    renewed = policy.renew_months
+    granted = Granted(currency, points, available_at, expires_at, renew_months=policy.renew_months)
     if available_at > recorded_at:
-        return Granted(
-            currency, points, available_at, expires_at, is_pending=True, renew_months=renewed
-        )
+        return replace(granted, is_pending=True, waits_for=pending.waits_for)
     paid_debt = min(points, state.owed(currency))
     is_settled = available_at > at
     if paid_debt:
@@ -364,18 +398,13 @@ def _grant(
         owed_since = state.owed_since(currency)
         is_settled = is_settled or (owed_since is not None and at < owed_since)
         state.settle(currency, paid_debt)
-    return Granted(
-        *(currency, points, available_at, expires_at),
-        is_settled=is_settled,
-        paid_debt=paid_debt,
-        renew_months=renewed,
-    )
+    return replace(granted, is_settled=is_settled, paid_debt=paid_debt)
 
 
 def _advance(
     book: Rulebook,
     state: MemberState,
-    granted: Mapping[str, Granted],
+    granted: Mapping[Part, Granted],
     at: datetime,
     recorded_at: datetime,
 ) -> None:

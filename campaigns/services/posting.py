@@ -21,6 +21,8 @@ from loyalty_site.lib.wire import dumps
 from members.services import tiers
 from members.services.outbox import ring
 
+EVENT = "event:"
+
 
 @dataclass(slots=True)
 class Document:
@@ -40,6 +42,7 @@ class Document:
     outbox: list[dict[str, Any]] = field(default_factory=list)
     settle: list[int] = field(default_factory=list)
     renewals: list[dict[str, Any]] = field(default_factory=list)
+    waiting: list[tuple[str, str]] = field(default_factory=list)
 
     def add_purchase(
         self,
@@ -108,13 +111,20 @@ class Document:
         ``position`` is that of the purchase. A currency in which nothing was
         granted makes no transaction; its awards stand with zero points.
         """
-        headers = {
-            code: self._add_transaction(granted, member, occurred_at, source, str(ref), actor)
-            for code, granted in judgement.granted.items()
-            if granted.points
-        }
+        headers: dict[str, int] = {}
+        for granted in judgement.granted.values():
+            if granted.points:
+                code = granted.currency.code
+                if code not in headers:
+                    headers[code] = self._add_header(
+                        granted, member, occurred_at, source, str(ref), actor
+                    )
+                self._add_points(headers[code], granted, member, occurred_at)
+                if granted.waits_for.startswith(EVENT):
+                    # The event may have come first.
+                    self.waiting.append((str(ref), granted.waits_for.removeprefix(EVENT)))
         for number, award in enumerate(judgement.evaluation.awards):
-            granted = judgement.granted[award.currency]
+            granted = judgement.part(award)
             self.awards.append(
                 {
                     "p": position,
@@ -130,14 +140,14 @@ class Document:
                     "line_id": award.line_id or "",
                     "attribution": list(award.attribution),
                     "limit_uses": [_use(use.key, use.points, use.uses) for use in award.limit_uses],
-                    "available_at": granted.available_at,
+                    "available_at": granted.known_available_at,
                     "expires_at": granted.expires_at,
                     "occurred_at": occurred_at,
                 }
             )
         self._tell_of(judgement, member, ref)
 
-    def _add_transaction(
+    def _add_header(
         self,
         granted: Granted,
         member: MemberState,
@@ -146,12 +156,10 @@ class Document:
         ref: str,
         actor: str,
     ) -> int:
-        header = len(self.headers)
-        currency = granted.currency
         self.headers.append(
             {
                 "member": member.id,
-                "currency": currency.id,
+                "currency": granted.currency.id,
                 "type": "earn",
                 "source": source,
                 "ref": ref,
@@ -159,25 +167,18 @@ class Document:
                 "occurred_at": occurred_at,
             }
         )
+        return len(self.headers) - 1
+
+    def _add_points(
+        self, header: int, granted: Granted, member: MemberState, occurred_at: datetime
+    ) -> None:
+        """Add points that become available together to the transaction of their currency."""
+        currency = granted.currency
         arrives_later = granted.is_pending or granted.is_settled
         account = member.account(currency, "pending" if arrives_later else "available")
         paid_debt = 0 if arrives_later else granted.paid_debt
         if currency.is_redeemable:
-            lot = len(self.lots)
-            self.lots.append(
-                {
-                    "h": header,
-                    "account": account,
-                    "points": granted.points,
-                    "earned_at": occurred_at,
-                    "available_at": granted.available_at,
-                    "expires_at": granted.expires_at,
-                }
-            )
-            if granted.renew_months is not None:
-                self.lots[lot]["renew_months"] = granted.renew_months
-            if paid_debt:
-                self.uses.append({"h": header, "new": lot, "points": paid_debt, "kind": "debt"})
+            self._add_lot(header, account, granted, occurred_at, paid_debt)
         if granted.is_settled and member.id not in self.settle:
             self.settle.append(member.id)
         if granted.points - paid_debt:
@@ -185,7 +186,26 @@ class Document:
         if paid_debt:
             self._entry(header, member.account(currency, "debt"), paid_debt)
         self._entry(header, currency.issued_account, -granted.points)
-        return header
+
+    def _add_lot(
+        self, header: int, account: int, granted: Granted, occurred_at: datetime, paid_debt: int
+    ) -> None:
+        lot = {
+            "h": header,
+            "account": account,
+            "points": granted.points,
+            "earned_at": occurred_at,
+            "available_at": granted.available_at,
+            "expires_at": granted.expires_at,
+        }
+        if granted.renew_months is not None:
+            lot["renew_months"] = granted.renew_months
+        if granted.waits_for:
+            lot["waits_for"] = granted.waits_for
+        self.lots.append(lot)
+        if paid_debt:
+            new = len(self.lots) - 1
+            self.uses.append({"h": header, "new": new, "points": paid_debt, "kind": "debt"})
 
     def renew(self, member: MemberState, act: str, at: datetime) -> None:
         """Let the act renew the member's points, where points of the program are renewed by it.
@@ -202,9 +222,15 @@ class Document:
 
     def _tell_of(self, judgement: Judgement, member: MemberState, ref: UUID | str) -> None:
         points = self.book.points_code
-        granted = judgement.granted.get(points)
-        if granted is not None and granted.points:
-            news = {"points": granted.points, "currency": points, "is_pending": granted.is_pending}
+        granted = [
+            each
+            for (code, _pending), each in judgement.granted.items()
+            if code == points and each.points
+        ]
+        if granted:
+            is_pending = all(each.is_pending for each in granted)
+            total = sum(each.points for each in granted)
+            news = {"points": total, "currency": points, "is_pending": is_pending}
             self.tell("points_earned", member, {"source": str(ref), **news})
         if judgement.tier_before != judgement.tier_after:
             moved = {"before": judgement.tier_before, "after": judgement.tier_after}

@@ -92,13 +92,20 @@ def _refuse_rewriting(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> 
 
 
 def _compare(what: str, before: Any, after: Any) -> list[Change]:
-    if before == after:
+    if _said(before) == _said(after):
         return []
     if before is None:
         return [Change("+", what)]
     if after is None:
         return [Change("-", what, "retired")]
     return [Change("~", what, _differences(before, after))]
+
+
+def _said(value: Any) -> Any:
+    """Return the value without what is null: a key that came later says nothing then."""
+    if isinstance(value, Mapping):
+        return {key: _said(each) for key, each in value.items() if each is not None}
+    return [_said(each) for each in value] if isinstance(value, list) else value
 
 
 def _compare_rows(

@@ -14,23 +14,27 @@ def evaluation_record(judgement: Judgement | None) -> dict[str, Any]:
         return {"awards": [], "not_applied": [], "points": {}, "tier": None}
     return {
         "awards": [
-            _award_record(award, judgement.granted[award.currency])
-            for award in judgement.evaluation.awards
+            _award_record(award, judgement.part(award)) for award in judgement.evaluation.awards
         ],
         "not_applied": [_not_applied(each) for each in judgement.evaluation.not_applied],
-        "points": {code: _points(each) for code, each in judgement.granted.items()},
+        "points": _points(judgement),
         "tier": {"before": judgement.tier_before, "after": judgement.tier_after},
     }
 
 
-def _points(granted: Granted) -> dict[str, int]:
-    pending = granted.points if granted.is_pending else 0
-    return {
-        "granted": granted.points,
-        "available": granted.points - pending - granted.paid_debt,
-        "pending": pending,
-        "paid_debt": granted.paid_debt,
-    }
+def _points(judgement: Judgement) -> dict[str, dict[str, int]]:
+    """Return by currency what was granted, and in which state it is."""
+    totals: dict[str, dict[str, int]] = {}
+    for granted in judgement.granted.values():
+        figures = totals.setdefault(
+            granted.currency.code, {"granted": 0, "available": 0, "pending": 0, "paid_debt": 0}
+        )
+        pending = granted.points if granted.is_pending else 0
+        figures["granted"] += granted.points
+        figures["available"] += granted.points - pending - granted.paid_debt
+        figures["pending"] += pending
+        figures["paid_debt"] += granted.paid_debt
+    return totals
 
 
 def _award_record(award: AwardDraft, granted: Granted) -> dict[str, Any]:
@@ -41,7 +45,7 @@ def _award_record(award: AwardDraft, granted: Granted) -> dict[str, Any]:
         "line_id": award.line_id,
         "points": award.points,
         "state": "pending" if granted.is_pending else "available",
-        "available_at": granted.available_at,
+        "available_at": granted.known_available_at,
         "expires_at": granted.expires_at,
         "requested": award.requested,
         "capped_by": award.capped_by,

@@ -25,6 +25,7 @@ from campaigns.services.keys import Outcome, keep
 from campaigns.services.opening import Row
 from campaigns.services.posting import Document, write
 from campaigns.services.records import evaluation_record
+from campaigns.services.releasing import release_known
 from loyalty_site.lib.errors import DomainError
 from members.models import Member
 from members.queries.lookup import UnknownMember
@@ -159,6 +160,7 @@ class Run:
             if row.key is not None and row.answer is not None
         ]
         write(document, used, self.members, kept)
+        release_known(waiting=document.waiting, recorded_at=self.moment)
         for row in rows:
             if row.answer is not None and (paying := _paying(row)):
                 tenders.keep(purchase=row.public_id, tenders=paying)

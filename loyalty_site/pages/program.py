@@ -136,8 +136,8 @@ def _policies(words: Words, program: Program) -> Iterator[dict[str, Any]]:
     )
     if currency is None:
         return
-    if currency["pending_days"]:
-        yield _policy("clock", pgettext("policy", "When points can be used"), _pending(currency))
+    if told := _pending(currency):
+        yield _policy("clock", pgettext("policy", "When points can be used"), told)
     lasting = _expiry(words, program, currency)
     yield _policy("hourglass", pgettext("policy", "How long points last"), lasting)
     yield _policy("return", pgettext("policy", "When you bring something back"), _returns(currency))
@@ -175,10 +175,31 @@ def _policy(icon: str, title: str, text: str) -> dict[str, str]:
 
 
 def _pending(currency: Mapping[str, Any]) -> str:
-    days = currency["pending_days"]
+    pending = currency.get("pending") or {"days": currency["pending_days"]}
+    if pending.get("until"):
+        return _waiting(pending)
+    days = pending["days"]
+    if not days:
+        return ""
     return ngettext(
         "Points of a purchase can be used after %(days)d day, when the time for returns is over.",
         "Points of a purchase can be used after %(days)d days, when the time for returns is over.",
+        days,
+    ) % {"days": days}
+
+
+def _waiting(pending: Mapping[str, Any]) -> str:
+    told = (
+        _("Points of a purchase can be used once it has arrived.")
+        if pending["until"] == "event"
+        else _("Points of a purchase can be used once the team has looked at it.")
+    )
+    days = pending.get("at_most_days")
+    if not days:
+        return told
+    return f"{told} " + ngettext(
+        "After %(days)d day they can be used in any case.",
+        "After %(days)d days they can be used in any case.",
         days,
     ) % {"days": days}
 

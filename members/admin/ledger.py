@@ -96,9 +96,9 @@ class PointLotAdmin(BooksAdmin[PointLot]):
 
     list_display = (
         *("id", "transaction", "account", "points", "remaining"),
-        *("earned_at", "available_at", "expires_at"),
+        *("earned_at", "available_at", "expires_at", "waits_for"),
     )
-    list_filter = ("account__kind", "account__currency")
+    list_filter = ("account__kind", "account__currency", "waits_for")
     list_select_related = ("transaction", "account", "moved_from")
     search_fields = ("account__member__number__exact",)
     search_help_text = BY_MEMBER

@@ -284,7 +284,10 @@ class PointLot(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["transaction", "account", "available_at", "expires_at", "moved_from"],
+                fields=[
+                    *("transaction", "account", "available_at", "expires_at", "moved_from"),
+                    "waits_for",
+                ],
                 nulls_distinct=False,
                 name="members_pointlot_one",
             ),
@@ -312,6 +315,12 @@ class PointLot(models.Model):
                 fields=["available_at"],
                 condition=Q(remaining__gt=0, available_at__gt=models.F("earned_at")),
                 name="members_pointlot_activating",
+            ),
+            # Reader: staff who look for points that wait for their hand.
+            models.Index(
+                fields=["waits_for"],
+                condition=Q(remaining__gt=0) & ~Q(waits_for=""),
+                name="members_pointlot_waiting",
             ),
             # Reader: returns and releases that follow moved points.
             models.Index(

@@ -68,6 +68,11 @@ class PointCurrency(models.Model):
     )
     expiry = models.JSONField(default=dict, blank=True, db_comment="The expiry model.")
     pending_days = models.PositiveIntegerField(default=0)
+    pending = models.JSONField(
+        null=True,
+        blank=True,
+        db_comment="{days} or {until, type, at_most_days}, in the place of pending_days.",
+    )
     returns_policy = models.CharField(max_length=16, default="into_debt")
     debt_limit = models.BigIntegerField(
         default=0, db_comment="Largest debt, in points, that a return may leave."

@@ -119,6 +119,7 @@ def _fill(currency: PointCurrency, row: Mapping[str, Any], position: int) -> Non
     renewed_by = row["expiry"].get("renewed_by") or currency.expiry.get("renewed_by")
     currency.expiry = {**row["expiry"], "renewed_by": renewed_by}
     currency.pending_days = row["pending_days"]
+    currency.pending = row.get("pending")
     currency.returns_policy = returns["policy"]
     currency.debt_limit = NO_LIMIT if limit is None else limit
     currency.grace_days = returns["grace_days"]

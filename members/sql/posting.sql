@@ -46,7 +46,11 @@ BEGIN
         CASE WHEN l.moved_from IS NULL THEN l.renew_months ELSE (
           SELECT m.renew_months FROM public.members_pointlot m
           WHERE m.id = l.moved_from AND l.expires_at IS NOT NULL) END,
-        coalesce(l.waits_for, ''), l.moved_from
+        CASE WHEN l.moved_from IS NULL THEN coalesce(l.waits_for, '') ELSE (
+          SELECT CASE WHEN a.kind = 'pending' THEN m.waits_for ELSE '' END
+          FROM public.members_pointlot m, public.members_ledgeraccount a
+          WHERE m.id = l.moved_from AND a.id = l.account) END,
+        l.moved_from
       FROM jsonb_array_elements(p -> 'lots') WITH ORDINALITY x(j, n),
         jsonb_to_record(x.j) l(h int, account bigint, points bigint, earned_at timestamptz,
           available_at timestamptz, expires_at timestamptz, renew_months smallint,
