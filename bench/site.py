@@ -17,9 +17,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 MEMBERS = 2_000
-# The names that bin/serve knows them by.
-WORKERS = int(os.environ.get("WEB_WORKERS", "2"))
-BLOCKING_THREADS = int(os.environ.get("WEB_THREADS", "4"))
+# The names that bin/serve knows them by. One process, since PostgreSQL wants the other core.
+WORKERS = int(os.environ.get("WEB_WORKERS", "1"))
+BLOCKING_THREADS = int(os.environ.get("WEB_THREADS", "8"))
 READY_SECONDS_MAX = 60
 
 
