@@ -74,19 +74,30 @@ BEGIN
       SELECT public.calendar_shift(m.valid_until, grace, zone) AS fall_at) f
     WHERE m.member_id = ANY (members) AND m.superseded_at IS NULL AND m.ends_at IS NULL
       AND coalesce(m.grace_ends_at, m.valid_until) <= p_moment
-  ), gains AS (
-    -- As tiers_gains has them: what a return took back counts at the instant of its purchase.
-    SELECT h.id, coalesce(o.occurred_at, t.occurred_at) AS at, sum(e.points) AS points
+  ), moved AS MATERIALIZED (
+    -- By one look into an index for each member, and headers by another: put together by hashes,
+    -- since looking up the one for each of the other costs twice as much.
+    SELECT h.id, e.transaction_id, sum(e.points) AS points
     FROM held h
     JOIN public.members_ledgeraccount a ON a.member_id = h.member_id
       AND a.currency_id = (p ->> 'currency')::bigint
     JOIN public.members_ledgerentry e ON e.account_id = a.id
-    JOIN public.members_ledgertransaction t ON t.id = e.transaction_id
-      AND t.member_id = h.member_id AND t.currency_id = (p ->> 'currency')::bigint
+    GROUP BY h.id, e.transaction_id
+  ), headers AS MATERIALIZED (
+    SELECT h.id, t.id AS transaction_id, t.occurred_at, t.reverses_id,
+      h.valid_until - 2 * window_ - interval '1 month' AS after
+    FROM held h
+    JOIN public.members_ledgertransaction t ON t.member_id = h.member_id
+      AND t.currency_id = (p ->> 'currency')::bigint
       AND t.occurred_at > h.valid_until - 2 * window_ - interval '1 month'
+  ), gains AS (
+    -- As tiers_gains has them: what a return took back counts at the instant of its purchase.
+    SELECT t.id, coalesce(o.occurred_at, t.occurred_at) AS at, sum(m.points) AS points
+    FROM headers t
+    JOIN moved m ON m.id = t.id AND m.transaction_id = t.transaction_id
     LEFT JOIN public.members_ledgertransaction o ON o.id = t.reverses_id
-    WHERE coalesce(o.occurred_at, t.occurred_at) > h.valid_until - 2 * window_ - interval '1 month'
-    GROUP BY h.id, 2 HAVING sum(e.points) <> 0
+    WHERE coalesce(o.occurred_at, t.occurred_at) > t.after
+    GROUP BY t.id, 2 HAVING sum(m.points) <> 0
   ), rising AS (
     -- What a window may have held at most: two days more than the months of any calendar.
     SELECT g.id, g.at, g.points, sum(greatest(g.points, 0)) OVER (PARTITION BY g.id ORDER BY g.at
