@@ -11,11 +11,13 @@ from members.models import (
     LedgerCheckpoint,
     LedgerEntry,
     LedgerHold,
+    LedgerNode,
     LedgerNote,
     LedgerSeal,
     LedgerTransaction,
     LotUse,
     PointLot,
+    SealingState,
 )
 
 BY_MEMBER = _("A whole member number.")
@@ -154,3 +156,21 @@ class LedgerCheckpointAdmin(BooksAdmin[LedgerCheckpoint]):
     list_display = ("tree_size", "made_at")
     list_filter = ("made_at",)
     search_fields = ("tree_size__exact",)
+
+
+@admin.register(LedgerNode)
+class LedgerNodeAdmin(BooksAdmin[LedgerNode]):
+    """Kept parts of the tree over the seals."""
+
+    list_display = ("height", "position")
+    list_filter = ("height",)
+    search_fields = ("position__exact",)
+
+
+@admin.register(SealingState)
+class SealingStateAdmin(ReadOnlyAdmin[SealingState]):
+    """How far behind sealing is."""
+
+    list_display = ("caught_up_at", "oldest_xid", "oldest_since")
+    list_filter = ("caught_up_at",)
+    search_fields = ("oldest_xid__exact",)
