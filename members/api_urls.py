@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from members.api import exports, me, members, proofs
+from members.api import exports, me, members, proofs, transfers
 
 urlpatterns = [
     path("members", members.MemberListView.as_view()),
@@ -19,6 +19,9 @@ urlpatterns = [
     path("me/consents", me.MyConsentsView.as_view()),
     path("me/messages", me.MyMessagesView.as_view()),
     path("me/messages/<message_id>/read", me.MyMessageReadView.as_view()),
+    path("me/transfers", transfers.MyTransfersView.as_view()),
+    path("me/transfers/quote", transfers.MyTransferQuoteView.as_view()),
+    path("me/transfers/<transfer_id>/cancel", transfers.MyTransferCancelView.as_view()),
     path("me/export", exports.MyExportsView.as_view()),
     path("me/export/<export_id>", exports.MyExportView.as_view()),
     path("me/export/<export_id>/file", exports.ExportFileView.as_view()),

@@ -9,7 +9,7 @@ from typing import Any
 from loyalty_site.lib import money
 from loyalty_site.lib.languages import pick
 from members import cards
-from members.models import Member, Message
+from members.models import Member, Message, Transfer
 from members.queries.balances import Balance
 from members.queries.consents import Consent
 from members.queries.people import MemberView
@@ -168,4 +168,27 @@ def proof_body(proof: Proof) -> dict[str, Any]:
         "leaf": dict(proof.leaf),
         "path": [step.hex() for step in proof.path],
         **signed(proof.checkpoint).as_json(),
+    }
+
+
+def transfer_body(row: Transfer, *, member_id: int, moment: datetime) -> dict[str, Any]:
+    """Return a transfer as the sender or the recipient sees it at the moment.
+
+    Why one was refused is not said: it would tell who is a member.
+    """
+    is_sent = row.sender_id == member_id
+    is_open = row.state == Transfer.State.REQUESTED
+    return {
+        "id": str(row.public_id),
+        "direction": "sent" if is_sent else "received",
+        "state": row.state,
+        "to": row.recipient_hint or None if is_sent else None,
+        "points": row.points,
+        "fee": row.fee if is_sent else 0,
+        "currency": row.currency.code,
+        "requested_at": row.requested_at,
+        "completes_at": row.completes_at,
+        "can_cancel": is_sent
+        and is_open
+        and (row.paused_at is not None or moment < row.completes_at),
     }

@@ -198,6 +198,8 @@ _KINDS: Final[Mapping[str, tuple[Speaker, str, str]]] = {
     ),
     "clawback": (_clawback, "return", "minus"),
     "expire": (_plain(lambda: pgettext("activity", "Points expired")), "hourglass", "warn"),
+    "transfer_out": (_plain(lambda: pgettext("activity", "Points sent")), "gift", "minus"),
+    "transfer_in": (_plain(lambda: pgettext("activity", "Points received")), "gift", "plus"),
     "adjust_credit": (_adjusted(lambda: pgettext("activity", "Points credited")), "info", "plus"),
     "adjust_debit": (_adjusted(lambda: pgettext("activity", "Points taken off")), "info", "minus"),
 }

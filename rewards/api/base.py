@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.conf import settings
-from django.http import HttpResponse
 from django.utils import translation
 
-from loyalty_site.lib import problems
-from loyalty_site.lib.drf import ApiView, answer
 from loyalty_site.lib.languages import lookup, preferred
 from loyalty_site.lib.reading import Body, MemberRef, read
 from members.api.base import NotAMember
+from members.api.keyed import KeyedView
 from members.models import Member, Program
 from members.queries.lookup import resolve_member
-from members.services import idempotency
 
 B = TypeVar("B", bound=Body)
 
 
-class RewardsView(ApiView):
+class RewardsView(KeyedView):
     """The base of the operations of rewards."""
 
     def member_of_session(self) -> Member:
@@ -67,29 +64,3 @@ class RewardsView(ApiView):
         language = lookup(self.languages(program, member), known) or settings.LANGUAGE_CODE
         with translation.override(language):
             yield
-
-    def once(self, act: Callable[[], idempotency.Outcome], *, moment: datetime) -> HttpResponse:
-        """Return the answer of ``act``, or the one kept under the request's key.
-
-        ``act`` reads the body itself: a repeat gets its answer before the body is judged.
-        """
-        request = self.request._request
-        found = idempotency.run(
-            caller=self.caller.key,
-            key=self.idempotency_key(),
-            fingerprint=self.fingerprint(),
-            moment=moment,
-            act=act,
-            request_id=problems.request_id_of(request),
-        )
-        return _respond(found)
-
-
-def _respond(found: idempotency.Answer) -> HttpResponse:
-    headers: dict[str, Any] = {"Idempotent-Replayed": "true"} if found.replayed else {}
-    response = answer(found.body, found.status, headers)
-    if found.status >= 400:
-        response["Content-Type"] = problems.MEDIA_TYPE
-        # The request log reads the code from here.
-        response.data = found.body  # type: ignore[attr-defined]
-    return response
