@@ -28,6 +28,7 @@ TIMETABLE = (
     Entry(name="activate due points", task="members.tasks.activate_points", every_seconds=300),
     Entry(name="expire points", task="members.tasks.expire_points", every_seconds=900),
     Entry(name="tell of ends", task="members.tasks.tell_of_ends", every_seconds=3600),
+    Entry(name="post batches", task="members.tasks.post_batches", every_seconds=60),
     Entry(name="release lapsed holds", task="rewards.tasks.release_holds", every_seconds=60),
     Entry(name="complete transfers", task="members.tasks.complete_transfers", every_seconds=60),
     Entry(name="regrade tiers", task="members.tasks.regrade_tiers", every_seconds=900),

@@ -33,6 +33,12 @@ def complete_transfers() -> None:
 
 
 @shared_task
+def post_batches() -> None:
+    """Post and reverse batches of points."""
+    _run("post_batches")
+
+
+@shared_task
 def regrade_tiers() -> None:
     """Compare tiers whose validity has ended."""
     _run("regrade_tiers")

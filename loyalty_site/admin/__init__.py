@@ -3,6 +3,7 @@
 from loyalty_site.admin import (  # noqa: F401 - importing them registers them
     access,
     approvals,
+    batches,
     members,
     rehearsals,
     reports,

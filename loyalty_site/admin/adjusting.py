@@ -18,11 +18,10 @@ from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from campaigns.queries.rulebook import expiry_policy
+from campaigns.queries.endings import default_end
 from loyalty_site.lib import calendars
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
-from members import lots
 from members.models import AdjustmentReason, Approval, Member, PointCurrency, User
 from members.services import adjustments, approvals
 from members.services.adjustments import Wish
@@ -157,13 +156,6 @@ def _wish(told: dict[str, Any], member: Member) -> Wish:
         file=File(upload.name, upload.read(BYTES_MAX + 1)) if upload else None,
         key=told["key"],
     )
-
-
-def default_end(currency: PointCurrency, moment: datetime, zone: ZoneInfo) -> datetime | None:
-    """Return when points of the currency end that are earned at the moment; None is never."""
-    if currency.kind != PointCurrency.Kind.REDEEMABLE:
-        return None
-    return lots.expires_at(expiry_policy(currency.expiry), moment, zone)
 
 
 def end_of(last_day: date, member: Member) -> datetime:

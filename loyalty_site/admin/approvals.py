@@ -15,6 +15,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from loyalty_site.admin.debts import debts_view
 from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin, TypedModelAdmin, badge
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
@@ -55,6 +56,7 @@ class ApprovalAdmin(BooksAdmin[Approval]):
     search_fields = ("public_id__exact", "member__number__exact")
     search_help_text = gettext_lazy("A whole member number, or the id of an act.")
     ordering = ("-requested_at", "-pk")
+    list_before_template = "admin/members/approvals_note.html"
     change_form_before_template = "admin/members/approval_acts.html"
 
     @admin.display(description=gettext_lazy("act"))
@@ -83,10 +85,15 @@ class ApprovalAdmin(BooksAdmin[Approval]):
         decide = self.admin_site.admin_view(require_POST(self.decide))
         evidence = self.admin_site.admin_view(require_safe(self.evidence))
         return [
+            path("debts/", self.admin_site.admin_view(self.debts), name="members_approval_debts"),
             path("<int:pk>/decide/", decide, name="members_approval_decide"),
             path("<int:pk>/evidence/", evidence, name="members_approval_evidence"),
             *super().get_urls(),
         ]
+
+    def debts(self, request: HttpRequest) -> HttpResponse:
+        """List debts that could be written off."""
+        return debts_view(request, self.admin_site.each_context(request))
 
     def change_view(
         self,

@@ -243,6 +243,28 @@ def test_the_pages_of_adjustments_take_few_queries(
     assert max(counts) <= 12
 
 
+def test_an_old_debt_is_asked_for_on_its_page_and_forgiven_by_another(
+    ann: Client, ben: Client, member: Member
+) -> None:
+    url = reverse("admin:members_approval_debts")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT * FROM ledger_adjust_debit(%s::bigint, %s::bigint, 1600::bigint,"
+            " 'adjust_debit', 'adjusted', 'test', 'owed', 'test', %s::timestamptz,"
+            " %s::timestamptz, '', NULL::bigint, false, 'debt')",
+            [member.pk, PointCurrency.objects.get(code="points").pk, *[timezone.now()] * 2],
+        )
+    debt = LedgerAccount.objects.get(member=member, kind="debt")
+
+    listed = ann.get(url + "?months=0").content.decode()
+    ann.post(url, {"account": debt.pk, "why": "Moved away"})
+    ben.post(decide(Approval.objects.get()), {"step": "approve"})
+
+    assert (debt.balance, member.number in listed) == (-70, True)
+    assert member.number not in ann.get(url).content.decode()
+    assert LedgerAccount.objects.get(pk=debt.pk).balance == 0
+
+
 def test_forged_requests_over_http_change_no_row_of_the_books(live_site: str) -> None:
     """Staff cannot give points away alone (T14): real requests, a real session, 0 rows."""
     member = staffed.open_shop()

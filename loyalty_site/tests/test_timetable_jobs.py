@@ -23,8 +23,9 @@ from campaigns.services import intake, returns
 from campaigns.services import program as program_service
 from loyalty_site.tests import club
 from loyalty_site.timetable import TIMETABLE
-from members.models import Member, PointCurrency, Program
-from members.services import transfers
+from members.models import Member, PointBatch, PointCurrency, Program, User
+from members.queries.program import point_currency
+from members.services import batches, transfers
 from members.tests.test_jobs import _write_what_is_old
 from rewards.services import redemptions
 
@@ -58,6 +59,7 @@ STATE = {
     " JOIN members_segment s ON s.id = m.segment_id ORDER BY 1, 2",
     "transfers": "SELECT sender_id, recipient_id, points, state FROM members_transfer"
     " ORDER BY 1, 2, 3",
+    "batches": "SELECT line, state FROM members_pointbatchrow ORDER BY 1",
     "hearts": "SELECT name FROM members_heartbeat ORDER BY 1",
     # Nothing can be sealed before the transaction of this test is over; test_sealing.py does.
     "sealing": "SELECT count(*) FROM members_sealingstate",
@@ -69,6 +71,7 @@ CHANGES = {
     "members.tasks.expire_points": "lots",
     "members.tasks.complete_transfers": "transfers",
     "rewards.tasks.release_holds": "redemptions",
+    "members.tasks.post_batches": "batches",
     "members.tasks.regrade_tiers": "tiers",
     "members.tasks.deliver_outbox": "messages",
     "campaigns.tasks.retry_parked_returns": "returns",
@@ -122,7 +125,25 @@ def prepared(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     _leave_a_return_parked(rui, monkeypatch)
     _hold(rui, at=NOW - 8 * DAY)
     _send_points(at=NOW - 7 * DAY)
+    _leave_a_batch()
     _write_what_is_old(connection.connection)
+
+
+def _leave_a_batch() -> None:
+    """Bring balances of somebody who does nothing else, and leave their posting to the job."""
+    bea = club.join("Bea", at=NOW - DAY)
+    clerk = User.objects.create_user("clerk@example.com", is_staff=True)
+    program = Program.objects.get()
+    spec = batches.Spec(
+        program=program,
+        currency=point_currency(program),
+        kind=PointBatch.Kind.IMPORT,
+        name="old.csv",
+        ending=lambda _moment: None,
+    )
+    lines = ["member,points", *[f"{bea.number},{points}" for points in (10, 20, 30)]]
+    batch = batches.take(spec=spec, lines=lines, by=clerk, moment=NOW - DAY)
+    batches.request(batch_id=batch.pk, by=clerk, leaves_out_refused=False, why="", moment=NOW - DAY)
 
 
 def _wait_for_returns(moment: datetime) -> None:

@@ -8,6 +8,7 @@ from members.models.approvals import (
     Evidence,
     StaffDay,
 )
+from members.models.batches import PointBatch, PointBatchRow
 from members.models.commerce import Purchase, PurchaseLine, Return, ReturnLine
 from members.models.integration import (
     ApiClient,
@@ -70,6 +71,8 @@ __all__ = [
     "Member",
     "Message",
     "OutboxEvent",
+    "PointBatch",
+    "PointBatchRow",
     "PointCurrency",
     "PointLot",
     "Program",

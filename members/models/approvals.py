@@ -13,7 +13,7 @@ from members.models.people import Member, User
 from members.models.program import PointCurrency, Program
 
 
-def _staff(**options: object) -> models.ForeignKey[User | None, User | None]:
+def staff_column(**options: object) -> models.ForeignKey[User | None, User | None]:
     """Return a column that names a login of staff, and still does so when the login is gone."""
     return models.ForeignKey(
         User,
@@ -100,12 +100,12 @@ class Approval(models.Model):
     why = models.TextField(blank=True, db_comment="For staff; emptied when the member is erased.")
     answer = models.TextField(blank=True, db_comment="What the second person said to it.")
     state = models.CharField(max_length=16, choices=State, default=State.REQUESTED)
-    requested_by = _staff()
+    requested_by = staff_column()
     requested_at = models.DateTimeField()
-    decided_by = _staff(blank=True)
+    decided_by = staff_column(blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
     posted_at = models.DateTimeField(null=True, blank=True)
-    reversed_by = _staff(blank=True)
+    reversed_by = staff_column(blank=True)
     reversed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -159,7 +159,7 @@ class StaffDay(models.Model):
     Counted by the trigger of ``Approval``; nobody else may write it.
     """
 
-    user = _staff()
+    user = staff_column()
     currency = models.ForeignKey(PointCurrency, models.PROTECT, related_name="+", db_index=False)
     day = models.DateField()
     points = models.BigIntegerField()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from members.services import (
+    batch_posting,
     delivery,
     notices,
     reconciliation,
@@ -37,6 +38,7 @@ JOBS = {
         settling.EXPIRE_POINTS,
         notices.TELL_OF_ENDS,
         transfer_ends.COMPLETE_TRANSFERS,
+        batch_posting.POST_BATCHES,
         Job(name="regrade_tiers", chunk=regrade_tiers, is_exclusive=False),
         Job(name="deliver_outbox", chunk=deliver_outbox, is_exclusive=False),
         sealing.SEAL_LEDGER,

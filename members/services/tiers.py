@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 
 from loyalty_site.lib import calendars
 from loyalty_site.lib.wire import dumps
@@ -299,3 +300,53 @@ def _tell(
         ],
         moment=moment,
     )
+
+
+def set_tier(
+    *, member_id: int, tier_id: int, valid_until: datetime | None, evidence: Any, moment: datetime
+) -> None:
+    """Put a member on a tier from ``moment``; the member must be locked."""
+    _replace(member_id, tier_id, valid_until, evidence, moment)
+
+
+def unset_tier(*, member_id: int, batch: str, moment: datetime) -> None:
+    """Put a member back on the tier that a batch took them from, if they still are on its one."""
+    rows = TierMembership.objects.filter(member_id=member_id)
+    given = rows.filter(superseded_at=None, ends_at=None, evidence__batch=batch).first()
+    if given is None:
+        return
+    stood = Q(superseded_at=None) | Q(superseded_at__gte=given.recorded_at)
+    before = rows.filter(stood, pk__lt=given.pk).order_by("-starts_at", "-pk").first()
+    if before is not None:
+        evidence = {"cause": "import_reversed"}
+        _replace(member_id, before.tier_id, before.valid_until, evidence, moment)
+
+
+def _replace(
+    member_id: int, tier_id: int, valid_until: datetime | None, evidence: Any, moment: datetime
+) -> None:
+    standing = TierMembership.objects.filter(
+        member_id=member_id, superseded_at=None, ends_at=None
+    ).first()
+    is_new = standing is not None and standing.starts_at >= moment
+    starts_at = standing.starts_at if standing is not None and is_new else moment
+    document = {
+        "supersede": [standing.pk] if standing is not None and is_new else [],
+        "close": [{"id": standing.pk, "ends_at": moment}]
+        if standing is not None and not is_new
+        else [],
+        "insert": [
+            {
+                "member": member_id,
+                "tier": tier_id,
+                "starts_at": starts_at,
+                "ends_at": None,
+                "valid_until": valid_until,
+                "evidence": evidence,
+            }
+        ],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tiers_write(%s::jsonb, %s::timestamptz)", [dumps(document).decode(), moment]
+        )

@@ -113,6 +113,17 @@ BEGIN
              OR h.source = 'reversal' AND p.state = 'reversed')
         AND CASE WHEN p.member_id IS NULL THEN length(h.external_ref) > 37
             ELSE p.member_id = h.member_id AND length(h.external_ref) = 36 END
+        -- Of a batch: the row that the reference names, for its member and its points.
+        AND NOT EXISTS (
+          SELECT FROM public.members_pointbatch b
+          WHERE b.approval_id = p.id AND NOT EXISTS (
+            SELECT FROM public.members_pointbatchrow r
+            WHERE r.batch_id = b.id AND r.member_id = h.member_id AND r.points >= m.points
+              AND r.line = substr(h.external_ref, 38)::bigint))
+        AND NOT EXISTS (
+          SELECT FROM public.members_member o
+          WHERE o.id = h.member_id AND h.source <> 'reversal'
+            AND o.user_id IN (p.requested_by_id, p.decided_by_id))
       WHERE h.id = ANY (p_transactions)
         AND (h.type IN ('adjust_credit', 'import') OR m.is_sold
              OR (h.type = 'write_off' AND h.source <> 'erasure'))

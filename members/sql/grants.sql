@@ -36,7 +36,8 @@ REVOKE EXECUTE ON FUNCTION public.ledger_new_epoch() FROM PUBLIC;
 -- Acts of staff: what one person did alone in a day is counted by the approvals' trigger.
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON public.members_staffday FROM {site};
 GRANT SELECT ON public.members_staffday TO {site};
-REVOKE DELETE, TRUNCATE ON public.members_approval, public.members_adjustment FROM {site};
+REVOKE DELETE, TRUNCATE ON public.members_approval, public.members_adjustment,
+  public.members_pointbatch, public.members_pointbatchrow FROM {site};
 -- The site seals by ledger_seal, which runs as the owner, and signs what is sealed.
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON
   public.members_ledgerseal, public.members_ledgernode, public.members_ledgercheckpoint

@@ -53,7 +53,7 @@ class Command(BaseCommand):
             raise CommandError(refusal.detail) from None
 
     def _load(self, text: str, zone: ZoneInfo, households: int | None, *, marker: str) -> None:
-        from demo import journey, loading, program_window
+        from demo import by_hand, journey, loading, program_window
 
         is_loaded = JobRun.objects.filter(name=marker, finished_at__isnull=False).exists()
         if households == 0 or is_loaded:
@@ -64,6 +64,7 @@ class Command(BaseCommand):
         self._apply(program_window.moved_to(text, data.last_day))
         run = JobRun.objects.create(name=marker, started_at=timezone.now())
         tally = loading.load(data, zone)
+        by_hand.adjust(timezone.now())
         self._settle()
         run.done = tally.purchases
         run.finished_at = timezone.now()
