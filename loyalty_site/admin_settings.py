@@ -94,6 +94,8 @@ NAVIGATION = [
         _item(_("Awards"), "military_tech", "campaigns.award"),
         _item(_("Award reversals"), "remove_done", "campaigns.awardreversal"),
         _item(_("Notes"), "sticky_note_2", "members.ledgernote"),
+        _item(_("Activity"), "directions_run", "members.ledgeractivity"),
+        _item(_("Notices of ends"), "notification_important", "members.expirynotice"),
     ),
     _group(
         _("Program"),
@@ -110,9 +112,12 @@ NAVIGATION = [
     ),
     _group(
         _("About members"),
+        _item(_("One person twice?"), "person_search", "members.mergecandidate"),
+        _item(_("Merges"), "merge", "members.membermerge"),
         _item(_("Identifiers"), "badge", "members.identifier"),
         _item(_("Tier history"), "trending_up", "members.tiermembership"),
         _item(_("Vouchers"), "qr_code", "rewards.voucher"),
+        _item(_("Paid with points"), "payments", "rewards.pointstender"),
         _item(_("Events"), "bolt", "campaigns.event"),
         _item(_("Messages"), "mail", "members.message"),
         _item(_("Consents"), "how_to_reg", "members.consentrecord"),

@@ -39,6 +39,7 @@ TIMETABLE = (
         every_seconds=300,
     ),
     Entry(name="refresh segments", task="campaigns.tasks.refresh_segments", daily_at=(2, 0)),
+    Entry(name="find duplicates", task="members.tasks.find_duplicates", daily_at=(2, 15)),
     Entry(name="beat the heart", task="members.tasks.beat_heartbeat", every_seconds=15),
     Entry(name="seal the ledger", task="members.tasks.seal_ledger", every_seconds=60),
     Entry(name="verify the ledger", task="members.tasks.verify_ledger", daily_at=(2, 30)),

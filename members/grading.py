@@ -24,6 +24,9 @@ from zoneinfo import ZoneInfo
 
 from loyalty_site.lib import calendars
 
+# Causes by which a member was lifted: such a tier is not taken back by a late purchase.
+LIFTS = frozenset({"reached", "merged", "imported"})
+
 Downgrade = Literal["none", "one_step", "recompute"]
 
 
@@ -260,7 +263,7 @@ def _events(
     since, until = span
     lifts = dict.fromkeys(window.instants(since, until), 0)
     for standing in standings:
-        if standing.evidence.get("cause") == "reached" and since < standing.starts_at <= until:
+        if standing.evidence.get("cause") in LIFTS and since < standing.starts_at <= until:
             place = grading.ladder.position(standing.tier)
             lifts[standing.starts_at] = max(place, lifts.get(standing.starts_at, 0))
     return sorted(lifts.items())

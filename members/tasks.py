@@ -63,6 +63,12 @@ def verify_ledger() -> None:
 
 
 @shared_task
+def find_duplicates() -> None:
+    """Find members who look like one person."""
+    _run("find_duplicates")
+
+
+@shared_task
 def purge_idempotency_records() -> None:
     """Delete answers that are no longer repeated."""
     _run("purge_idempotency_records")

@@ -165,7 +165,7 @@ class MyPurchasesView(MembersView):
         """Return a page, newest first."""
         currency = rulebook.spoken_currency(query.text(request._request, "currency"))
         member = self.me()
-        fetch, key_of = cursors.keyset(purchases.purchases_of(member.pk), "-occurred_at", "-id")
+        fetch, key_of = cursors.keyset(purchases.purchases_of(member), "-occurred_at", "-id")
         page = cursors.answer_page(
             request._request,
             fetch,

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from loyalty_site.lib.problems import NotFound
-from members.models import Purchase
+from members.models import Member, Purchase
 
 
 def purchase(public_id: UUID) -> Purchase:
@@ -22,9 +22,12 @@ def purchase(public_id: UUID) -> Purchase:
     return row
 
 
-def purchases_of(member_id: int) -> QuerySet[Purchase]:
-    """Return a member's purchases with their lines and returns, in no order."""
-    return _whole(Purchase.objects.filter(member_id=member_id))
+def purchases_of(member: Member) -> QuerySet[Purchase]:
+    """Return a member's purchases with their lines and returns, in no order.
+
+    Those of rows that went into the member's are among them.
+    """
+    return _whole(Purchase.objects.filter(member__in=member.rows))
 
 
 def _whole(rows: QuerySet[Purchase]) -> QuerySet[Purchase]:

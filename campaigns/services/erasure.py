@@ -34,8 +34,8 @@ def erase_member(*, member: Member, confirm: str, actor: str, moment: datetime) 
         )
     forfeited = privacy.erase(member=member, confirm=confirm, actor=actor, moment=moment)
     # Whatever a source put into an event, or a person wrote as a reason, may be personal.
-    Event.objects.filter(member=member).update(payload={})
-    Redemption.objects.filter(member=member).update(cancel_reason="")
+    Event.objects.filter(member__in=member.rows).update(payload={})
+    Redemption.objects.filter(member__in=member.rows).update(cancel_reason="")
     return forfeited
 
 

@@ -134,6 +134,9 @@ class Run:
 
     def _member_said(self, row: Row, first: Member | None) -> str:
         if row.member_pk is not None:
+            if first is not None and first.merged_into_id == row.member_pk:
+                # Bought before the member went into the one that is named today.
+                return str(first.public_id)
             return self.members[row.member_pk].public_id
         # The references of an erased member lead nowhere; a repeat of theirs is still a repeat.
         if first is None or first.status != Member.Status.ERASED:

@@ -55,7 +55,7 @@ def refresh_segments(*, moment: datetime) -> int:
     while live:
         members = list(
             Member.objects.filter(program=program, pk__gt=after)
-            .exclude(status=Member.Status.ERASED)
+            .exclude(status__in=[Member.Status.ERASED, Member.Status.MERGED])
             .order_by("pk")
             .values_list("pk", flat=True)[:MEMBERS_PER_CHUNK]
         )

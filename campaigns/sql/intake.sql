@@ -51,11 +51,11 @@ BEGIN
   END IF;
   SELECT jsonb_agg(jsonb_build_object(
       'known', q.id, 'public_id', q.public_id, 'content_key', encode(q.content_key, 'hex'),
-      'known_member', q.known_member, 'member', coalesce(m.id, i.member_id),
+      'known_member', q.known_member, 'member', coalesce(m.merged_into_id, m.id, i.member_id),
       'parked', EXISTS (SELECT FROM public.members_return t WHERE t.state = 'parked'
         AND t.purchase_external_id = x.external_id AND t.purchase_source = x.source
         AND t.program_id = p_program)) ORDER BY x.n),
-    array_agg(DISTINCT coalesce(m.id, i.member_id))
+    array_agg(DISTINCT coalesce(m.merged_into_id, m.id, i.member_id))
       FILTER (WHERE coalesce(m.id, i.member_id) IS NOT NULL)
   INTO found, members
   FROM (SELECT e.n, j.* FROM jsonb_array_elements(rows) WITH ORDINALITY e(row, n),
@@ -76,7 +76,8 @@ BEGIN
       JOIN public.members_identifier d
         ON d.value = c.j ->> 1 AND d.kind = c.j ->> 0 AND d.program_id = p_program
       UNION ALL
-      SELECT w.id, c.n
+      -- A row that went into another still names the person.
+      SELECT coalesce(w.merged_into_id, w.id), c.n
       FROM jsonb_array_elements(x.candidates) WITH ORDINALITY c(j, n)
       JOIN public.members_member w ON c.j ->> 0 = 'number' AND w.number = c.j ->> 1
         AND w.program_id = p_program AND w.status <> 'erased') s
@@ -116,7 +117,7 @@ BEGIN
         WHERE sm.member_id = m.id AND NOT g.is_retired) END,
       'history', CASE WHEN (p ->> 'history')::boolean THEN (
         SELECT coalesce(jsonb_agg(h.occurred_at), '[]') FROM public.members_purchase h
-        WHERE h.member_id = m.id) END)), '{}')
+        WHERE h.member_id = ANY (m.id || m.absorbed)) END)), '{}')
     FROM public.members_member m
     CROSS JOIN LATERAL (SELECT public.tiers_standings(m.id) AS standings) s
     WHERE m.id = ANY (p_members));

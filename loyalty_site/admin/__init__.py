@@ -5,6 +5,7 @@ from loyalty_site.admin import (  # noqa: F401 - importing them registers them
     approvals,
     batches,
     members,
+    merging,
     rehearsals,
     reports,
     schedules,

@@ -189,7 +189,7 @@ def page_of(member: Member, currency: str | None, now: datetime) -> dict[str, An
     """Return everything that the member's page shows, read at the moment."""
     held = dossier(member_id=member.pk, limit=SHOWN_MAX)
     chosen = _chosen(held, currency)
-    redemptions = codes_of(member_id=member.pk, limit=SHOWN_MAX)
+    redemptions = codes_of(member=member, limit=SHOWN_MAX)
     names = {row.public_id: _name(member, row.reward.name, row.reward.code) for row in redemptions}
     movements = _movements(member, chosen, names) if chosen else []
     return {
@@ -201,9 +201,9 @@ def page_of(member: Member, currency: str | None, now: datetime) -> dict[str, An
         "tiers": [(_name(member, stay.names, stay.tier), stay, _why(stay)) for stay in held.tiers],
         "chosen": chosen,
         "movements": movements,
-        "purchases": Purchase.objects.filter(member=member).order_by("-occurred_at", "-pk")[
-            :SHOWN_MAX
-        ],
+        "purchases": Purchase.objects.filter(member__in=member.rows).order_by(
+            "-occurred_at", "-pk"
+        )[:SHOWN_MAX],
         "redemptions": [
             Exchange(row, state_at(row, now), names[row.public_id]) for row in redemptions
         ],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -26,6 +26,7 @@ from loyalty_site.timetable import TIMETABLE
 from members.models import Member, PointBatch, PointCurrency, Program, User
 from members.queries.program import point_currency
 from members.services import batches, transfers
+from members.services.enrolment import enrol
 from members.tests.test_jobs import _write_what_is_old
 from rewards.services import redemptions
 
@@ -60,6 +61,7 @@ STATE = {
     "transfers": "SELECT sender_id, recipient_id, points, state FROM members_transfer"
     " ORDER BY 1, 2, 3",
     "batches": "SELECT line, state FROM members_pointbatchrow ORDER BY 1",
+    "pairs": "SELECT first_id, second_id, score, state FROM members_mergecandidate ORDER BY 1, 2",
     "hearts": "SELECT name FROM members_heartbeat ORDER BY 1",
     # Nothing can be sealed before the transaction of this test is over; test_sealing.py does.
     "sealing": "SELECT count(*) FROM members_sealingstate",
@@ -76,6 +78,7 @@ CHANGES = {
     "members.tasks.deliver_outbox": "messages",
     "campaigns.tasks.retry_parked_returns": "returns",
     "campaigns.tasks.refresh_segments": "segments",
+    "members.tasks.find_duplicates": "pairs",
     "members.tasks.beat_heartbeat": "hearts",
     "members.tasks.seal_ledger": "sealing",
     "members.tasks.verify_ledger": "proofs",
@@ -120,6 +123,15 @@ def prepared(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     # Whoever moves a member's points does what is due on them, so that this is another one.
     rui = club.join("Rui", at=NOW - 70 * DAY)
     club.buy(rui, "500.00", at=NOW - 60 * DAY)
+    for card in ("6011999001", "6011999002"):
+        enrol(
+            identifiers=[("card", card)],
+            moment=NOW - DAY,
+            actor="client:till",
+            first_name="Eva",
+            last_name="Sol",
+            birth_date=date(1990, 2, 28),
+        )
     _wait_for_returns(NOW - 50 * DAY)
     club.buy(rui, "200.00", at=NOW - 20 * DAY)
     _leave_a_return_parked(rui, monkeypatch)

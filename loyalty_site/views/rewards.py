@@ -110,7 +110,7 @@ def codes_page(request: HttpRequest, member: Member) -> HttpResponse:
     if request.method == "POST":
         return _cancel(request, member)
     words, moment = Words(member.program), timezone.now()
-    groups = codes.grouped(words, codes_of(member_id=member.pk), moment)
+    groups = codes.grouped(words, codes_of(member=member), moment)
     return render(request, "rewards/codes.html", groups)
 
 

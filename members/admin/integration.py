@@ -6,7 +6,14 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin, badge
-from members.models import ApiClient, Heartbeat, IdempotencyRecord, JobRun, OutboxEvent
+from members.models import (
+    ApiClient,
+    ExpiryNotice,
+    Heartbeat,
+    IdempotencyRecord,
+    JobRun,
+    OutboxEvent,
+)
 
 
 @admin.register(ApiClient)
@@ -40,6 +47,17 @@ class OutboxEventAdmin(BooksAdmin[OutboxEvent]):
     list_select_related = ("member", "program")
     search_fields = ("public_id__exact", "member__number__exact")
     search_help_text = _("A whole id or member number.")
+
+
+@admin.register(ExpiryNotice)
+class ExpiryNoticeAdmin(BooksAdmin[ExpiryNotice]):
+    """Notices of points that end; each was told once."""
+
+    list_display = ("account", "ends_at", "days", "points", "told_at")
+    list_filter = ("days",)
+    list_select_related = ("account",)
+    search_fields = ("account__member__number__exact",)
+    search_help_text = _("A whole member number.")
 
 
 @admin.register(Heartbeat)

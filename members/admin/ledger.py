@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin, ReadOnlyInline
 from members.models import (
     LedgerAccount,
+    LedgerActivity,
     LedgerCheckpoint,
     LedgerEntry,
     LedgerHold,
@@ -126,6 +127,17 @@ class LedgerHoldAdmin(BooksAdmin[LedgerHold]):
     list_select_related = ("transaction", "account")
     search_fields = ("transaction__external_ref__exact", "transaction__member__number__exact")
     search_help_text = _("A whole member number, or the reference of the redemption.")
+
+
+@admin.register(LedgerActivity)
+class LedgerActivityAdmin(BooksAdmin[LedgerActivity]):
+    """Acts that renewed points which last as long as their member is active."""
+
+    list_display = ("account", "day", "act", "occurred_at", "recorded_at")
+    list_filter = ("act",)
+    list_select_related = ("account",)
+    search_fields = ("account__member__number__exact",)
+    search_help_text = BY_MEMBER
 
 
 @admin.register(LedgerNote)

@@ -24,7 +24,7 @@ IDENTIFIER = record(kind=choice(*KINDS), value=TEXT, verified_at=nullable(INSTAN
 MEMBER_BODY = record(
     id=ID,
     number=TEXT,
-    status=choice("active", "suspended", "closed", "erased"),
+    status=choice("active", "suspended", "closed", "merged", "erased"),
     first_name=nullable(TEXT),
     last_name=nullable(TEXT),
     birth_date=nullable(DATE),

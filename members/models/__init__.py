@@ -28,6 +28,7 @@ from members.models.ledger import (
     LotUse,
     PointLot,
 )
+from members.models.merging import MemberMerge, MergeCandidate
 from members.models.operations import LedgerReport, Rehearsal, RehearsalLine
 from members.models.people import (
     ConsentRecord,
@@ -69,6 +70,8 @@ __all__ = [
     "LedgerTransaction",
     "LotUse",
     "Member",
+    "MemberMerge",
+    "MergeCandidate",
     "Message",
     "OutboxEvent",
     "PointBatch",

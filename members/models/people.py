@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -70,6 +71,7 @@ class Member(models.Model):
         ACTIVE = "active"
         SUSPENDED = "suspended"
         CLOSED = "closed"
+        MERGED = "merged"
         ERASED = "erased"
 
     program = models.ForeignKey(Program, models.PROTECT, related_name="members")
@@ -91,6 +93,22 @@ class Member(models.Model):
     )
     enrolled_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_comment="Whom this row went into; never a merged member itself.",
+    )
+    absorbed = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        blank=True,
+        editable=False,
+        db_comment="The rows that went into this one: their purchases and status points count.",
+    )
     erased_at = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(db_comment="Moment of the last change of the profile.")
 
@@ -107,14 +125,45 @@ class Member(models.Model):
                     erased_at__isnull=False,
                 ),
             ),
+            models.CheckConstraint(
+                name="members_member_merged_into_another",
+                condition=(~Q(status="merged") & Q(merged_into__isnull=True))
+                | (
+                    Q(status__in=["merged", "erased"])
+                    & Q(merged_into__isnull=False, user__isnull=True)
+                    & ~Q(merged_into=F("id"))
+                    & Q(absorbed=[])
+                ),
+            ),
         ]
         indexes = [
             # Reader: the member list of the admin, newest first.
             models.Index(fields=["-enrolled_at", "-id"], name="members_member_newest"),
+            # Reader: the regrading, which grades members of several rows by themselves.
+            models.Index(fields=["id"], condition=~Q(absorbed=[]), name="members_member_absorbing"),
+            # Readers: the search for two rows of one person.
+            models.Index(
+                Lower("last_name"),
+                Lower("first_name"),
+                condition=~Q(last_name=""),
+                name="members_member_names",
+            ),
+            models.Index(
+                fields=["birth_date"],
+                condition=Q(birth_date__isnull=False),
+                name="members_member_birth_date",
+            ),
+            # Reader: what goes on with members who changed lately.
+            models.Index(fields=["changed_at"], name="members_member_changed"),
         ]
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def rows(self) -> list[int]:
+        """Return the keys of the rows of this person: its own, and those that went into it."""
+        return [self.pk, *self.absorbed]
 
     @property
     def display_name(self) -> str:

@@ -23,8 +23,8 @@ ROOTS: Final = (Member, User)
 
 def rows_held(member: Member) -> Held:
     """Return the rows by table, each row by column; tables and rows in a settled order."""
-    keys: dict[type[Model], set[Any]] = {Member: {member.pk}}
-    waiting: list[tuple[type[Model], set[Any]]] = [(Member, {member.pk})]
+    keys: dict[type[Model], set[Any]] = {Member: set(member.rows)}
+    waiting: list[tuple[type[Model], set[Any]]] = [(Member, set(member.rows))]
     if member.user_id is not None:
         keys[User] = {member.user_id}
         waiting.append((User, {member.user_id}))

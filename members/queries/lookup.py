@@ -34,7 +34,8 @@ FROM (
   JOIN members_identifier i
     ON i.value = c.value AND i.kind = c.kind AND i.program_id = %s
   UNION ALL
-  SELECT c.n, c.place, m.id
+  -- The number of a row that went into another still names the person.
+  SELECT c.n, c.place, coalesce(m.merged_into_id, m.id)
   FROM unnest(%s::int[], %s::text[]) WITH ORDINALITY c(n, value, place)
   JOIN members_member m ON m.number = c.value AND m.status <> 'erased' AND m.program_id = %s
 ) f
@@ -83,9 +84,16 @@ def find_member(program: Program, text: str, moment: datetime) -> Member | None:
         member = Member.objects.filter(program=program, number=number).first()
         if member is None or member.status == Member.Status.ERASED:
             return None
-        return member if cards.is_valid(text, member.card_secret, number, moment) else None
+        if not cards.is_valid(text, member.card_secret, number, moment):
+            return None
+        return _survivor(member)
     member_id = owners(program.pk, [candidates(text)])[0]
     return None if member_id is None else Member.objects.filter(pk=member_id).first()
+
+
+def _survivor(member: Member | None) -> Member | None:
+    """Return the member whom a row went into, or the row itself."""
+    return member.merged_into or member if member is not None else None
 
 
 def resolve_member(
@@ -97,7 +105,7 @@ def resolve_member(
     """
     member = None
     if id is not None:
-        member = (
+        member = _survivor(
             Member.objects.filter(program=program, public_id=id)
             .exclude(status=Member.Status.ERASED)
             .first()

@@ -61,7 +61,7 @@ def deliver_due(*, moment: datetime, limit: int = 100) -> int:
         return 0
     events = (
         OutboxEvent.objects.filter(pk__in=ids)
-        .select_related("program", "member__user")
+        .select_related("program", "member__user", "member__merged_into__user")
         .order_by("created_at", "pk")
     )
     _send(_tell_in_app(list(events), moment), moment)
@@ -70,6 +70,10 @@ def deliver_due(*, moment: datetime, limit: int = 100) -> int:
 
 def _tell_in_app(events: Sequence[OutboxEvent], moment: datetime) -> dict[int, EmailMessage]:
     """Write the messages and mark what is told by them; return the e-mails that are left."""
+    for event in events:
+        if event.member is not None and event.member.merged_into is not None:
+            # The person reads what the row that went into theirs is told.
+            event.member = event.member.merged_into
     addresses = _addresses(event.member for event in events if event.kind in MAILED)
     programs = {event.program for event in events}
     wordings = {program: telling.wording_of(program) for program in programs}

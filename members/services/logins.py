@@ -19,7 +19,7 @@ from members.services import identifiers as identifier_services
 from members.services.enrolment import Person, create_member
 
 EMAIL = Identifier.Kind.EMAIL.value
-CLOSED = (Member.Status.ERASED, Member.Status.CLOSED)
+CLOSED = (Member.Status.ERASED, Member.Status.CLOSED, Member.Status.MERGED)
 
 
 class AlreadyJoined(DomainError):

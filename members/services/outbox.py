@@ -34,6 +34,7 @@ Kind = Literal[
     "transfer_requested",
     "transfer_received",
     "transfer_returned",
+    "members_merged",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from members.services import (
     batch_posting,
+    candidates,
     delivery,
     notices,
     reconciliation,
@@ -43,6 +44,7 @@ JOBS = {
         Job(name="deliver_outbox", chunk=deliver_outbox, is_exclusive=False),
         sealing.SEAL_LEDGER,
         reconciliation.VERIFY_LEDGER,
+        candidates.FIND_DUPLICATES,
         upkeep.PURGE_IDEMPOTENCY_RECORDS,
         upkeep.PURGE_OUTBOX,
         upkeep.PURGE_TOKENS,

@@ -61,6 +61,11 @@ def erase(*, member: Member, confirm: str, actor: str, moment: datetime) -> dict
     user = locked.user
     _purge(locked)
     _empty(locked, moment)
+    for row in Member.objects.select_for_update(no_key=True).filter(pk__in=locked.absorbed):
+        # A row that went into this one holds nothing any more but the person's name.
+        consents.withdraw_all(member=row, source=ERASURE, moment=moment)
+        _purge(row)
+        _empty(row, moment)
     if user is not None:
         _remove_login(user)
     # After the commit: a log that named somebody who was not erased would erase them later. What

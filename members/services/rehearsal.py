@@ -44,7 +44,8 @@ SELECT a.member_id FROM members_ledgerhold h JOIN members_ledgeraccount a ON a.i
   WHERE h.is_open AND h.expires_at <= %(until)s
 UNION
 SELECT t.member_id FROM members_tiermembership t
-  WHERE t.superseded_at IS NULL AND t.ends_at IS NULL AND t.valid_until <= %(until)s
+  WHERE t.superseded_at IS NULL AND t.ends_at IS NULL
+    AND coalesce(t.grace_ends_at, t.valid_until) <= %(until)s
 ORDER BY 1
 """
 

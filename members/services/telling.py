@@ -210,6 +210,13 @@ def _transfer_returned(say: _Say) -> Text:
     return Text(_("%(points)s are back") % {"points": say.points()}, body)
 
 
+def _members_merged(say: _Say) -> Text:
+    return Text(
+        _("Your memberships are one now"),
+        _("What you held in the other one is in this one: points, codes and purchases."),
+    )
+
+
 _SPEAKERS: dict[str, Callable[[_Say], Text]] = {
     "points_earned": _points_earned,
     "points_expired": _points_expired,
@@ -223,4 +230,5 @@ _SPEAKERS: dict[str, Callable[[_Say], Text]] = {
     "transfer_requested": _transfer_requested,
     "transfer_received": _transfer_received,
     "transfer_returned": _transfer_returned,
+    "members_merged": _members_merged,
 }

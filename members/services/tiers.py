@@ -266,6 +266,12 @@ def _is_reached(standing: Standing, at: datetime) -> bool:
     return standing.starts_at == at and standing.evidence.get("cause") == "reached"
 
 
+def timeline_of(member_id: int, grading: ProgramGrading) -> tuple[list[StoredStanding], list[Gain]]:
+    """Return the member's standings that count, and the gains that grading them needs."""
+    with connection.cursor() as cursor:
+        return _timeline(cursor, member_id, grading)
+
+
 def _timeline(
     cursor: Any, member_id: int, grading: ProgramGrading
 ) -> tuple[list[StoredStanding], list[Gain]]:

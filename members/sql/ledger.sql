@@ -105,7 +105,7 @@ CREATE OR REPLACE FUNCTION public.ledger_may_move(p_type text, p_kind text, p_po
     'available+transfer_in available+pool_in available+merge_in ' ||
     ' available-hold available-redeem available-clawback available-expire ' ||
     'available-adjust_debit available-import available-exchange_out available-donate ' ||
-    'available-transfer_out available-pool_out available-merge_out ' ||
+    'available-transfer_out available-pool_out available-merge_out available-merge_in ' ||
     ' pending+earn pending+adjust_credit pending+import pending+merge_in ' ||
     ' pending-activate pending-clawback pending-expire pending-adjust_debit pending-import ' ||
     'pending-merge_out ' ||
@@ -151,7 +151,8 @@ BEGIN
     WHEN p_points < 0 THEN false
     WHEN p_kind = 'debt' THEN public.ledger_may_move(p_type, 'available', 1)
     WHEN p_kind = 'adjust' THEN p_type IN ('adjust_debit', 'import')
-    WHEN p_kind = 'move' THEN p_type IN ('transfer_out', 'pool_out', 'merge_out')
+    -- A debt that arrives is paid at once by what is there.
+    WHEN p_kind = 'move' THEN p_type IN ('transfer_out', 'pool_out', 'merge_out', 'merge_in')
     WHEN p_kind = 'redeem' THEN p_type IN ('redeem', 'donate', 'exchange_out')
     ELSE p_kind = p_type AND p_type IN ('hold', 'expire', 'activate', 'clawback')
   END;

@@ -44,6 +44,8 @@ DECLARE
   window_ interval := make_interval(months => (p ->> 'months')::int);
   grace interval := make_interval(days => (p ->> 'grace_days')::int);
   members bigint[];
+  -- Whose gains are those of several rows.
+  absorbing bigint[] := ARRAY(SELECT b.id FROM public.members_member b WHERE b.absorbed <> '{}');
   outcomes record;
 BEGIN
   SELECT array_agg(d.member_id ORDER BY d.member_id) INTO members FROM (
@@ -116,7 +118,8 @@ BEGIN
     GROUP BY h.id, h.member_id, h.starts_at, h.valid_until, h.place, h.code, h.threshold, h.above,
       h.tier_id, h.fall_at, h.since, h.fall_since
   ), decided AS (
-    SELECT j.*, CASE WHEN j.moves OR j.place IS NULL OR j.place = 0 THEN 'other'
+    SELECT j.*, CASE WHEN j.moves OR j.place IS NULL OR j.place = 0
+          OR j.member_id = ANY (absorbing) THEN 'other'
         WHEN j.value >= j.threshold THEN 'renewed'
         WHEN j.fall_at > p_moment THEN 'grace' ELSE 'fallen' END AS outcome
     FROM judged j

@@ -38,6 +38,9 @@ CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE
 -- that a return took back count at the instant of their purchase.
 CREATE OR REPLACE FUNCTION public.tiers_gains(p_member bigint, p_currency bigint, p_since timestamptz)
   RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  -- What was gained by rows that went into this one counts for it.
+  rows bigint[] := public.member_rows(p_member);
 BEGIN
   RETURN (
     SELECT coalesce(jsonb_agg(jsonb_build_array(g.at, g.points)), '[]')
@@ -45,10 +48,10 @@ BEGIN
       SELECT coalesce(o.occurred_at, t.occurred_at) AS at, sum(e.points)::bigint AS points
       FROM public.members_ledgertransaction t
       JOIN public.members_ledgerentry e ON e.transaction_id = t.id
-      JOIN public.members_ledgeraccount a ON a.id = e.account_id AND a.member_id = p_member
+      JOIN public.members_ledgeraccount a ON a.id = e.account_id AND a.member_id = ANY (rows)
         AND a.currency_id = p_currency
       LEFT JOIN public.members_ledgertransaction o ON o.id = t.reverses_id
-      WHERE t.member_id = p_member AND t.currency_id = p_currency AND t.occurred_at > p_since
+      WHERE t.member_id = ANY (rows) AND t.currency_id = p_currency AND t.occurred_at > p_since
         AND coalesce(o.occurred_at, t.occurred_at) > p_since
       GROUP BY 1 HAVING sum(e.points) <> 0) g);
 END $$;

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from loyalty_site.lib.problems import NotFound
+from members.models import Member
 from rewards.models import Redemption, Voucher
 
 
@@ -34,11 +35,16 @@ def redemption_of(*, public_id: UUID, member_id: int | None = None) -> Redemptio
     """
     found = joined().filter(public_id=public_id)
     if member_id is not None:
-        found = found.filter(member_id=member_id)
+        found = found.filter(is_of(member_id))
     redemption = found.first()
     if redemption is None:
         raise NotFound
     return redemption
+
+
+def is_of(member_id: int) -> Q:
+    """Return whether a redemption is the member's, or of a row that went into the member's."""
+    return Q(member_id=member_id) | Q(member__merged_into_id=member_id)
 
 
 def joined() -> QuerySet[Redemption]:
@@ -46,6 +52,9 @@ def joined() -> QuerySet[Redemption]:
     return Redemption.objects.select_related("reward", "member", "voucher")
 
 
-def codes_of(*, member_id: int, limit: int = 100) -> list[Redemption]:
-    """Return the member's latest redemptions, newest first."""
-    return list(joined().filter(member_id=member_id).order_by("-created_at", "-pk")[:limit])
+def codes_of(*, member: Member, limit: int = 100) -> list[Redemption]:
+    """Return the member's latest redemptions, newest first.
+
+    Those of rows that went into the member's are among them.
+    """
+    return list(joined().filter(member__in=member.rows).order_by("-created_at", "-pk")[:limit])

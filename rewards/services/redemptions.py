@@ -18,12 +18,12 @@ from django.db.models import F, QuerySet
 
 from loyalty_site.lib.problems import NotFound
 from members.models import LedgerHold, Member, Program
-from members.services import ledger, outbox
+from members.services import ledger, merging, outbox
 from rewards import vouchers
 from rewards.eligibility import Reason
 from rewards.models import Redemption, Reward, Voucher
 from rewards.queries.catalog import limit_day
-from rewards.queries.redemptions import joined, state_at
+from rewards.queries.redemptions import is_of, joined, state_at
 from rewards.services import holds
 from rewards.services.decisions import Decision, decide
 from rewards.services.refusals import (
@@ -184,6 +184,12 @@ def cancel(
             recorded_at=moment,
             reason_code="cancelled",
         )
+        merging.forward(
+            member=redemption.member,
+            ref=f"redemption-{redemption.public_id}",
+            actor=caller,
+            moment=moment,
+        )
     if redemption.debit_id is not None:
         redemption.points_given_back = redemption.points
     holds.put_back(reward_id=redemption.reward_id, pieces=redemption.quantity)
@@ -336,15 +342,20 @@ def _locked(
     member_id: int | None = None,
     with_stock: bool = False,
 ) -> Redemption:
-    found = Redemption.objects.filter(public_id=public_id)
+    found = Redemption.objects.select_related("member").filter(public_id=public_id)
     if member_id is not None:
-        found = found.filter(member_id=member_id)
-    owner = found.values_list("member_id", "reward_id").first()
-    if owner is None:
+        found = found.filter(is_of(member_id))
+    unlocked = found.first()
+    if unlocked is None:
         raise NotFound
-    ledger.settle_due(member_ids=[owner[0]], moment=moment, recorded_at=moment, actor=caller)
+    ledger.settle_due(
+        member_ids=merging.together(unlocked.member),
+        moment=moment,
+        recorded_at=moment,
+        actor=caller,
+    )
     if with_stock:
-        holds.lock_stock(reward_id=owner[1])
+        holds.lock_stock(reward_id=unlocked.reward_id)
     return _row(joined().filter(public_id=public_id))
 
 

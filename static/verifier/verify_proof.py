@@ -15,6 +15,7 @@ import json
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -22,13 +23,13 @@ D = -121665 * pow(121666, -1, P) % P
 ROOT_OF_MINUS_1 = pow(2, (P - 1) // 4, P)
 
 
-def canonical(value):
+def canonical(value: object) -> bytes:
     """Return the bytes of a value as RFC 8785 writes them."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode()
 
 
-def root_by_path(leaf, index, size, path):
+def root_by_path(leaf: bytes, index: int, size: int, path: "list[bytes]") -> "bytes | None":
     """Return the root that the path leads to; None when no tree of this size has such a path."""
     last = size - 1
     for sibling in path:
@@ -44,7 +45,7 @@ def root_by_path(leaf, index, size, path):
     return leaf if last == 0 else None
 
 
-def decoded(data):
+def decoded(data: bytes) -> "tuple[int, int]":
     """Return the point that 32 bytes stand for."""
     y = int.from_bytes(data, "little") & (2**255 - 1)
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
@@ -56,7 +57,7 @@ def decoded(data):
     return (P - x if x & 1 != data[31] >> 7 else x), y
 
 
-def added(a, b):
+def added(a: "tuple[int, int]", b: "tuple[int, int]") -> "tuple[int, int]":
     """Return the sum of two points."""
     product = D * a[0] * b[0] * a[1] * b[1]
     x = (a[0] * b[1] + a[1] * b[0]) * pow(1 + product, -1, P)
@@ -64,7 +65,7 @@ def added(a, b):
     return x % P, y % P
 
 
-def times(number, point):
+def times(number: int, point: "tuple[int, int]") -> "tuple[int, int]":
     """Return the multiple of a point."""
     total = (0, 1)
     while number:
@@ -74,7 +75,7 @@ def times(number, point):
     return total
 
 
-def is_signed(key, signature, message):
+def is_signed(key: bytes, signature: bytes, message: bytes) -> bool:
     """Return whether the signature is the key's owner's (RFC 8032, section 5.1.7)."""
     number = int.from_bytes(signature[32:], "little")
     if len(key) != 32 or len(signature) != 64 or number >= ORDER:
@@ -89,7 +90,7 @@ def is_signed(key, signature, message):
     return times(number, base) == right
 
 
-def check(proof, known_key="", kept=None):
+def check(proof: "dict[str, Any]", known_key: str = "", kept: Any = None) -> "list[str]":
     """Return what is wrong with a proof; nothing when it holds."""
     checkpoint, key = proof["checkpoint"], proof["public_key"]
     leaf = hashlib.sha256(b"\x00" + canonical(proof["leaf"])).digest()
@@ -111,7 +112,7 @@ def check(proof, known_key="", kept=None):
     return wrong
 
 
-def main():
+def main() -> int:
     """Read the files, check, and tell."""
     parser = argparse.ArgumentParser(description="Check the proof of an entry.")
     parser.add_argument("proof", type=Path)
