@@ -54,6 +54,9 @@ assert site_settings.DATABASES
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of this suite."""
     parser.addoption("--deep", action="store_true", help="also run what takes long")
+    parser.addoption(
+        "--ledger", action="store_true", help="run only what shows that the ledger can be trusted"
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,7 +70,11 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the deep tests out unless they are asked for."""
+    """Leave the deep tests out unless they are asked for, and keep what was selected."""
+    if config.getoption("--ledger"):
+        others = [item for item in items if not item.get_closest_marker("ledger")]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item.get_closest_marker("ledger")]
     if config.getoption("--deep"):
         return
     skip = pytest.mark.skip(reason="runs with --deep")

@@ -129,5 +129,5 @@ def failed_proof() -> JobRun:
         started_at=now,
         finished_at=now,
         done=7,
-        failure="03_balances: 2 differences (1 times)",
+        failure="03_balances: 2 differences",
     )

@@ -18,6 +18,7 @@ from members.services import reconciliation
 
 SEED = 20_261_122
 TILLS = 4
+pytestmark = pytest.mark.ledger
 # The parts that are killed beside PostgreSQL share this number.
 KILLS = int(os.environ.get("CRASH_KILLS", "200"))
 

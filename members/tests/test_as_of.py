@@ -12,6 +12,7 @@ from members.queries.balances import Balance, balance_as_of, balance_now
 from members.queries.statement import BalanceAfter, statement_rows
 from members.tests import books as ledger
 from members.tests.books import Connection
+from members.tests.long_runs import long_run
 from members.tests.test_ledger_machine import LedgerMachine, _run, connection, instant
 
 __all__ = ["connection"]
@@ -65,19 +66,27 @@ class RememberingMachine(LedgerMachine):
             ), f"posted at {moment}"
 
 
+@pytest.mark.ledger
 def test_every_moment_of_the_past_is_what_was_shown_then(
-    connection: Connection, is_deep: bool
+    connection: Connection, request: pytest.FixtureRequest
 ) -> None:
     RememberingMachine.looked_back = 0
 
-    _run(RememberingMachine, connection, ACTS_DEEP if is_deep else ACTS)
+    _run(
+        RememberingMachine,
+        connection,
+        long_run(request, "looked back at", acts=ACTS, acts_deep=ACTS_DEEP),
+    )
 
     assert RememberingMachine.looked_back > 20
 
 
-def test_a_past_that_knows_the_future_is_found_out(connection: Connection) -> None:
+@pytest.mark.ledger
+def test_a_past_that_knows_the_future_is_found_out(
+    connection: Connection, request: pytest.FixtureRequest
+) -> None:
     class Foreseeing(RememberingMachine):
         knows_until = timedelta(days=3)
 
     with pytest.raises(AssertionError, match="shown at"):
-        _run(Foreseeing, connection, ACTS)
+        _run(Foreseeing, connection, long_run(request, "foreseeing", acts=ACTS, acts_deep=ACTS))

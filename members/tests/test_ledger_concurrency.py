@@ -13,7 +13,7 @@ import pytest
 
 from members.tests import books as ledger
 from members.tests.books import DAY, NOON, Books, Connection, Holder, scalar
-from members.tests.test_ledger_machine import prove_whole_ledger
+from members.tests.invariants import prove_whole_ledger
 
 DEADLOCK = "40P01"
 WRITERS = 32

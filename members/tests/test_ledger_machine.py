@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+import hypothesis
 import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -21,10 +22,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from members.services import reconciliation
 from members.tests import books as ledger
+from members.tests import invariants
 from members.tests.books import NOON, Books, Connection, scalar
 from members.tests.ledger_model import DAY, GRACE_DAYS, Hold, LatestEndFirst, Lot, Model
+from members.tests.long_runs import LongRun, long_run
 
 EPOCH = NOON.replace(hour=0)
 STEPS = 60
@@ -35,35 +37,6 @@ DEBT_LIMIT = 150
 
 points_of = st.integers(1, 90)
 ages = st.sampled_from([0, 0, 1, 3, 12]).map(lambda days: days * DAY)
-
-_TOUCHED = """
-SELECT
-  bool_and(a.balance = (SELECT coalesce(sum(e.points), 0) FROM members_ledgerentry e
-                        WHERE e.account_id = a.id)),
-  bool_and(NOT a.keeps_lots OR a.balance = (
-    SELECT coalesce(sum(l.remaining), 0) FROM members_pointlot l WHERE l.account_id = a.id)),
-  bool_and(a.kind <> 'held' OR a.balance = (
-    SELECT coalesce(sum(h.points), 0) FROM members_ledgerhold h
-    WHERE h.account_id = a.id AND h.is_open)),
-  (SELECT coalesce(sum(e.points), 0) = 0 FROM members_ledgertransaction t
-   JOIN members_ledgerentry e ON e.transaction_id = t.id WHERE t.member_id = %(member)s),
-  (SELECT bool_and(l.remaining = l.points - (SELECT coalesce(sum(u.points), 0)
-     FROM members_lotuse u WHERE u.lot_id = l.id))
-   FROM members_pointlot l JOIN members_ledgeraccount o ON o.id = l.account_id
-   WHERE o.member_id = %(member)s) IS NOT FALSE
-FROM members_ledgeraccount a WHERE a.member_id = %(member)s
-"""
-_NEGATIVE_ONCE = """
-SELECT account_id, occurred_at, points FROM (
-  SELECT e.account_id, t.occurred_at,
-    sum(sum(e.points)) OVER (PARTITION BY e.account_id ORDER BY t.occurred_at) AS points
-  FROM members_ledgerentry e
-  JOIN members_ledgertransaction t ON t.id = e.transaction_id
-  JOIN members_ledgeraccount a ON a.id = e.account_id
-  WHERE a.kind IN ('available', 'pending', 'held') AND a.member_id = ANY (%s)
-  GROUP BY e.account_id, t.occurred_at) x
-WHERE points < 0
-"""
 
 
 @pytest.fixture
@@ -325,16 +298,18 @@ class LedgerMachine(RuleBasedStateMachine):
             "held": self.model.held(),
             "debt": -self.model.debt,
         }
-        kept = self.connection.execute(_TOUCHED.encode(), {"member": self.holder.member})
+        kept = self.connection.execute(invariants.TOUCHED.encode(), {"member": self.holder.member})
         assert kept.fetchone() == (True,) * 5
         type(self).done += 1
         if type(self).done % WHOLE_LEDGER_EVERY == 0:
-            prove_whole_ledger(self.connection)
+            invariants.prove_whole_ledger(self.connection)
 
     def teardown(self) -> None:
         """Look back: no balance was ever below zero."""
         if hasattr(self, "holder"):
-            rows = self.connection.execute(_NEGATIVE_ONCE.encode(), ([self.holder.member],))
+            rows = self.connection.execute(
+                invariants.NEGATIVE_ONCE.encode(), ([self.holder.member],)
+            )
             assert rows.fetchall() == []
 
 
@@ -342,40 +317,46 @@ def _hours(at: datetime) -> int:
     return int((at - EPOCH) / timedelta(hours=1))
 
 
-def prove_whole_ledger(connection: Connection) -> None:
-    """Hold the whole ledger to every invariant that ``verify_ledger`` proves."""
-    for check in reconciliation.checks():
-        assert connection.execute(check.sql.encode()).fetchall() == [], check.invariant
-
-
-def _run(machine: type[LedgerMachine], connection: Connection, acts: int) -> None:
+def _run(machine: type[LedgerMachine], connection: Connection, run: LongRun) -> None:
     machine.connection = connection
     machine.books = ledger.open_books(connection, grace_days=GRACE_DAYS)
     machine.done = 0
-    while machine.done < acts:
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=STEPS,
-                deadline=None,
-                database=None,
-                # Every example writes for good, so that a failing one is told as it was found.
-                phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+    for part in run.parts():
+        with run.naming(part):
+            run_state_machine_as_test(
+                # Each part draws anew, and draws the same again.
+                hypothesis.seed(f"{run.seed}-{part}")(machine),
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    database=None,
+                    # Every example writes for good, so that a failing one is told as it was found.
+                    phases=[Phase.generate],
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        run.count(machine.done - run.done)
 
 
-def test_random_acts_leave_what_the_model_says(connection: Connection, is_deep: bool) -> None:
-    _run(LedgerMachine, connection, ACTS_DEEP if is_deep else ACTS)
+@pytest.mark.ledger
+def test_random_acts_leave_what_the_model_says(
+    connection: Connection, request: pytest.FixtureRequest
+) -> None:
+    run = long_run(request, "one member, lot by lot", acts=ACTS, acts_deep=ACTS_DEEP)
 
-    prove_whole_ledger(connection)
+    _run(LedgerMachine, connection, run)
+
+    run.tell()
+    invariants.prove_whole_ledger(connection)
 
 
-def test_machine_finds_a_model_with_one_mistake(connection: Connection) -> None:
+@pytest.mark.ledger
+def test_machine_finds_a_model_with_one_mistake(
+    connection: Connection, request: pytest.FixtureRequest
+) -> None:
     class Mistaken(LedgerMachine):
         model_class = LatestEndFirst
 
     with pytest.raises(AssertionError, match="At index"):
-        _run(Mistaken, connection, ACTS)
+        _run(Mistaken, connection, long_run(request, "mistaken", acts=ACTS, acts_deep=ACTS))

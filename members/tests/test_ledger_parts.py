@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conftest import SERVER
 from members.tests import books as ledger
 from members.tests.books import DAY, NOON, Books, Connection, Holder, scalar
-from members.tests.test_ledger_machine import prove_whole_ledger
+from members.tests.invariants import prove_whole_ledger
 
 SOON, LATER = NOON + 5 * DAY, NOON + 90 * DAY
 

@@ -14,7 +14,7 @@ from members.models import LedgerTransaction, LotUse
 from members.services import ledger as services
 from members.tests import books as ledger
 from members.tests.books import DAY, NOON, Books, Connection, Holder, scalar
-from members.tests.test_ledger_machine import prove_whole_ledger
+from members.tests.invariants import prove_whole_ledger
 
 
 @pytest.fixture

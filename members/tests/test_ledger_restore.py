@@ -13,7 +13,7 @@ from conftest import SERVER
 from loyalty_site.database import OWNER
 from members.tests import books as ledger
 from members.tests.books import DAY, NOON, Connection, scalar
-from members.tests.test_ledger_machine import prove_whole_ledger
+from members.tests.invariants import prove_whole_ledger
 
 TABLES = (
     "members_ledgeraccount",

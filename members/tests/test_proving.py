@@ -20,6 +20,8 @@ from members.tests import books as ledger
 from members.tests.books import DAY, NOON, Connection, scalar
 from members.tests.test_sealing import post_many, seal
 
+pytestmark = pytest.mark.ledger
+
 Tampering = Callable[[Connection], Any]
 
 

@@ -15,6 +15,8 @@ from members.services import jobs, reconciliation
 from members.tests import books as ledger
 from members.tests.books import DAY, NOON, Connection
 
+pytestmark = pytest.mark.ledger
+
 # What a superuser with the triggers off can do to the rows, and the check that sees it.
 DAMAGES = [
     ("an entry changed", "UPDATE members_ledgerentry SET points = points + 1 WHERE id = 1",
