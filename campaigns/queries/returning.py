@@ -14,7 +14,8 @@ from campaigns.clawback import OpenLot
 from campaigns.models import Award
 from members.models import Purchase, PurchaseLine, ReturnLine
 
-# The purchase's own lots and every lot that their points moved on to.
+# The purchase's own lots and every lot that their points moved on to with the same person: what
+# was sent to somebody else is spent.
 _OWN_LOTS = """
 WITH RECURSIVE own AS (
   SELECT l.id, l.account_id, l.remaining, l.earned_at, l.expires_at
@@ -26,6 +27,7 @@ SELECT o.id, o.remaining, o.earned_at, a.kind = 'pending',
   coalesce((SELECT sum(u.points) FROM members_lotuse u
             WHERE u.lot_id = o.id AND u.kind = 'expire'), 0)::bigint
 FROM own o JOIN members_ledgeraccount a ON a.id = o.account_id
+  AND a.member_id = ANY (%s::bigint[])
 ORDER BY o.expires_at, o.id
 """
 
@@ -108,10 +110,13 @@ def awards_of(purchase: Purchase) -> list[Award]:
     )
 
 
-def own_lots(transaction_id: int) -> OwnLots:
-    """Return the lots that an earn transaction opened, followed to where they moved."""
+def own_lots(transaction_id: int, members: Sequence[int]) -> OwnLots:
+    """Return the lots that an earn transaction opened, followed to where they moved.
+
+    ``members`` are the rows of the person: the purchase's, and whom it went into.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_OWN_LOTS, [transaction_id])
+        cursor.execute(_OWN_LOTS, [transaction_id, list(members)])
         rows = cursor.fetchall()
     return OwnLots(
         open=tuple(OpenLot(*row[:4]) for row in rows if row[1] > 0),

@@ -20,7 +20,7 @@ from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.wire import dumps
 from members import lots
 from members.models import LedgerTransaction, Purchase, Return, ReturnLine
-from members.services import tiers
+from members.services import ledger, merging, moving, tiers
 from members.services.outbox import record
 from rewards.models import PointsTender
 
@@ -81,13 +81,14 @@ class Decision:
 
 def settle(purchase: Purchase, moment: datetime) -> None:
     """Lock the purchase's member, if there is one, and post what is due on their account."""
-    if purchase.member_id is None:
+    if purchase.member is None:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT ledger_settle_due(ARRAY[%s]::bigint[], %s, %s, 'intake')",
-            [purchase.member_id, moment, moment],
-        )
+    ledger.settle_due(
+        member_ids=merging.together(purchase.member),
+        moment=moment,
+        recorded_at=moment,
+        actor="intake",
+    )
 
 
 # Deciding ------------------------------------------------------------------------------------
@@ -163,9 +164,11 @@ def _losses(
     given_back: int = 0,
 ) -> list[Loss]:
     """Return what is taken back; ``given_back`` are points that will be back by then."""
-    if purchase.member_id is None or not reversals:
+    if purchase.member is None or not reversals:
         return []
-    accounts = returning.accounts_of(purchase.member_id)
+    rows = merging.together(purchase.member)
+    # What a row held that went into another is with that one.
+    accounts = returning.accounts_of(rows[-1])
     counted = returning.expired_counted(purchase)
     currencies = {each.id: each for each in book.currencies.values()}
     totals: dict[tuple[int, int], int] = {}
@@ -180,7 +183,7 @@ def _losses(
             _plan(
                 currencies[currency_id],
                 points,
-                transaction_id,
+                returning.own_lots(transaction_id, rows),
                 accounts,
                 counted,
                 given_back if currencies[currency_id].code == book.points_code else 0,
@@ -193,14 +196,13 @@ def _losses(
 def _plan(
     currency: Currency,
     points: int,
-    transaction_id: int,
+    own: returning.OwnLots,
     accounts: returning.Accounts,
     counted: Mapping[str, int],
     given_back: int,
 ) -> Clawback:
     if not currency.is_redeemable:
         return Clawback(from_available=points)
-    own = returning.own_lots(transaction_id)
     _, balance, floor = accounts[currency.id, "debt"]
     others = returning.other_lots(accounts[currency.id, "available"][0], points, own.open)
     if given_back:
@@ -225,6 +227,13 @@ def after_giving_back(
 ) -> Decision:
     """Give back the points that had paid; return the decision with what can be taken now."""
     paidback.give_back(goods_return, decision.purchase, decision.given, actor, moment)
+    if decision.purchase.member is not None:
+        merging.forward(
+            member=decision.purchase.member,
+            ref=f"paid-{goods_return.public_id}",
+            actor=actor,
+            moment=moment,
+        )
     losses = _losses(book, decision.purchase, decision.reversals)
     return replace(decision, losses=losses)
 
@@ -254,12 +263,12 @@ def post(
     states = Purchase.State
     purchase.state = states.RETURNED if decision.is_whole else states.PARTIALLY_RETURNED
     purchase.save(update_fields=["state"])
-    if purchase.member_id is not None:
+    if purchase.member is not None:
         if book.grading is not None:
             tiers.undo_upgrade(
                 program_id=book.program_id,
                 grading=book.grading,
-                member_id=purchase.member_id,
+                member_id=purchase.member.merged_into_id or purchase.member.pk,
                 caused_at=purchase.occurred_at,
                 occurred_at=max(goods_return.occurred_at, purchase.occurred_at),
                 moment=moment,
@@ -268,7 +277,7 @@ def post(
         record(
             program_id=book.program_id,
             kind="return_applied",
-            member_id=purchase.member_id,
+            member_id=purchase.member.pk,
             payload={
                 "return": str(goods_return.public_id),
                 "points": sum(taken.values()),
@@ -288,6 +297,7 @@ def _post_loss(
     moment: datetime,
 ) -> None:
     plan, currency = loss.plan, loss.currency
+    recalled = _recalled(goods_return, purchase, loss, actor, moment)
     accounts = returning.accounts_of(purchase.member_id or 0)
     sources = (
         ("pending", plan.from_pending),
@@ -300,7 +310,7 @@ def _post_loss(
         if points
     ]
     entries.append({"h": 0, "account": currency.issued_account, "points": plan.posted})
-    takes = [take.lot for take in plan.takes]
+    takes = [recalled.get(take.lot, take.lot) for take in plan.takes]
     header = {
         "member": purchase.member_id,
         "currency": currency.id,
@@ -314,7 +324,8 @@ def _post_loss(
         "reverses": loss.transaction_id,
     }
     uses = [
-        {"h": 0, "lot": take.lot, "points": take.points, "kind": "clawback"} for take in plan.takes
+        {"h": 0, "lot": lot, "points": take.points, "kind": "clawback"}
+        for lot, take in zip(takes, plan.takes, strict=True)
     ]
     document = {"headers": [header], "lots": [], "uses": uses, "entries": entries}
     with connection.cursor() as cursor:
@@ -322,6 +333,36 @@ def _post_loss(
             "SELECT ledger_post(%s::bigint, %s::timestamptz, %s::jsonb)",
             [book.program_id, moment, dumps(document).decode()],
         )
+    if plan.to_debt and purchase.member is not None and currency.is_redeemable:
+        merging.forward(
+            member=purchase.member,
+            ref=f"owed-{goods_return.public_id}",
+            actor=actor,
+            moment=moment,
+        )
+
+
+def _recalled(
+    goods_return: Return, purchase: Purchase, loss: Loss, actor: str, moment: datetime
+) -> dict[int, int]:
+    """Fetch what is to be taken back to the row that earned it; return the new lots by the old.
+
+    A reversal touches only its original's member, while what a merged row held is
+    with the one whom it went into. Nothing for any other member.
+    """
+    member = purchase.member
+    if member is None or member.merged_into_id is None or not loss.currency.is_redeemable:
+        return {}
+    return moving.move_some(
+        program_id=member.program_id,
+        giver=member.merged_into_id,
+        taker=member.pk,
+        currency_id=loss.currency.id,
+        points={take.lot: take.points for take in loss.plan.takes},
+        move=merging.move_of(
+            f"return-{goods_return.public_id}-{loss.transaction_id}", actor, moment
+        ),
+    )
 
 
 def _released(reversals: Sequence[tuple[Award, int]]) -> list[dict[str, Any]]:

@@ -84,7 +84,7 @@ def merge(*, wanted: Wanted, by: User | None, moment: datetime) -> MemberMerge:
         program_id=survivor.program_id,
         giver=merged.pk,
         taker=survivor.pk,
-        move=_move(f"merge-{public_id}", actor, moment),
+        move=move_of(f"merge-{public_id}", actor, moment),
     )
     row = MemberMerge.objects.create(
         public_id=public_id,
@@ -131,7 +131,7 @@ def undo(*, merge_id: int, by: User | None, moment: datetime) -> MemberMerge:
     row.undone_at, row.undone_by = moment, by
     row.save(update_fields=["undone_at", "undone_by"])
     _give_identity_back(row, survivor, merged, moment)
-    _give_points_back(row, survivor, merged, _move(f"unmerge-{row.public_id}", actor, moment))
+    _give_points_back(row, survivor, merged, move_of(f"unmerge-{row.public_id}", actor, moment))
     restore_tier(survivor, since=row.made_at, moment=moment)
     restore_tier(merged, since=None, moment=moment)
     return row
@@ -163,11 +163,12 @@ def forward(*, member: Member, ref: str, actor: str, moment: datetime) -> None:
         program_id=member.program_id,
         giver=member.pk,
         taker=member.merged_into_id,
-        move=_move(f"forward-{ref}", actor, moment),
+        move=move_of(f"forward-{ref}", actor, moment),
     )
 
 
-def _move(ref: str, actor: str, moment: datetime) -> Move:
+def move_of(ref: str, actor: str, moment: datetime) -> Move:
+    """Return a move that a merge causes, or an act on a merged row."""
     return Move(source=SOURCE, ref=ref, actor=actor, moment=moment, recorded_at=moment)
 
 

@@ -7,7 +7,7 @@ stays where it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -123,6 +123,29 @@ def move_all(*, program_id: int, giver: int, taker: int, move: Move) -> dict[int
         if done.transactions:
             moved[currency] = done
     return moved
+
+
+def move_some(
+    *,
+    program_id: int,
+    giver: int,
+    taker: int,
+    currency_id: int,
+    points: Mapping[int, int],
+    move: Move,
+) -> dict[int, int]:
+    """Move so many points of each lot; return the new lots by the old ones."""
+    rows = {lot.pk: lot for lot in PointLot.objects.filter(pk__in=points)}
+    parts = [Part(rows[lot], part) for lot, part in points.items()]
+    new = move_lots(
+        program_id=program_id,
+        giver=purses(giver)[currency_id],
+        taker=purses(taker)[currency_id],
+        parts=parts,
+        move=move,
+        done=Moved(),
+    )
+    return dict(zip(points, new, strict=True))
 
 
 def move_lots(
