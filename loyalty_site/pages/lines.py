@@ -198,6 +198,18 @@ _KINDS: Final[Mapping[str, tuple[Speaker, str, str]]] = {
     ),
     "clawback": (_clawback, "return", "minus"),
     "expire": (_plain(lambda: pgettext("activity", "Points expired")), "hourglass", "warn"),
+    "merge_out": (
+        _plain(lambda: pgettext("activity", "Moved to your other membership")),
+        "info",
+        "minus",
+    ),
+    "merge_in": (
+        _plain(lambda: pgettext("activity", "Moved from your other membership")),
+        "info",
+        "by sign",
+    ),
+    "import": (_plain(lambda: pgettext("activity", "Points brought along")), "info", "by sign"),
+    "write_off": (_plain(lambda: pgettext("activity", "Debt written off")), "info", "plus"),
     "transfer_out": (_plain(lambda: pgettext("activity", "Points sent")), "gift", "minus"),
     "transfer_in": (_plain(lambda: pgettext("activity", "Points received")), "gift", "plus"),
     "adjust_credit": (_adjusted(lambda: pgettext("activity", "Points credited")), "info", "plus"),
