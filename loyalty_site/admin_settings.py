@@ -72,6 +72,12 @@ NAVIGATION = [
         ],
     },
     _group(
+        _("Gifts"),
+        _item(_("Payouts"), "account_balance", "rewards.payout"),
+        _item(_("Donations"), "volunteer_activism", "rewards.donation"),
+        _item(_("Paid donations"), "fact_check", "rewards.payoutline"),
+    ),
+    _group(
         _("By hand"),
         _item(_("Approvals"), "rule_settings", "members.approval"),
         _item(_("Adjustments"), "exposure", "members.adjustment"),

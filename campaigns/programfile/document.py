@@ -283,6 +283,15 @@ class VoucherSection:
 
 
 @dataclass(frozen=True, slots=True)
+class DonationSection:
+    """What a cause gets: money for one point, None for the point's worth, and what is added."""
+
+    rate: Decimal | None = None
+    match_percent: Decimal = Decimal(0)
+    target: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RewardSection:
     """What points buy; ``value`` is money, for ``discount_percent`` a percentage."""
 
@@ -300,6 +309,7 @@ class RewardSection:
     redeemable_to: datetime | None
     value: Decimal | None
     cost: Decimal | None
+    donation: DonationSection | None = None
 
 
 @dataclass(frozen=True, slots=True)

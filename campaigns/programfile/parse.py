@@ -13,6 +13,7 @@ from loyalty_site.lib.money import CURRENCIES
 from . import (
     cases,
     crosscheck,
+    donation_section,
     expiry_section,
     nodes,
     pending_section,
@@ -300,7 +301,10 @@ def _reward(reader: Reader, zone: ZoneInfo, locale: str) -> RewardSection:
         redeemable_to=reader.moment("redeemable_to", zone),
         value=reader.optional_decimal("value"),
         cost=reader.optional_decimal("cost"),
+        donation=reader.section("donation", donation_section.read),
     )
+    if section.donation is not None and kind != "donation":
+        reader.refuse("donation", "a reward of kind donation")
     if kind == "discount_percent" and section.value is not None and section.value > Decimal(100):
         reader.refuse("value", "a percentage of at most 100")
     if _ends_before(section):

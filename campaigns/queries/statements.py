@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +16,8 @@ from campaigns.queries.receipts import receipts_for
 from loyalty_site.lib import languages
 from members.queries.statement import StatementRow
 from rewards.models import Redemption
+
+ABOUT_REWARDS: Final = frozenset({"redeem", "donate", "hold", "release", "redemption_reversal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def _described(row: StatementRow, source: Source) -> str:
         words = _earned(source)
     elif row.type == "clawback" and source.external_id:
         words = _("Points taken back by return %(number)s") % {"number": source.external_id}
-    elif row.type in {"redeem", "hold", "release", "redemption_reversal"} and source.label:
+    elif row.type in ABOUT_REWARDS and source.label:
         words = _about_reward(row.type) % {"reward": source.label}
     return words
 
@@ -117,6 +119,8 @@ def _earned(source: Source) -> str:
 def _about_reward(type_: str) -> str:
     if type_ == "redeem":
         return _("Redeemed: %(reward)s")
+    if type_ == "donate":
+        return _("Donated: %(reward)s")
     if type_ == "hold":
         return _("Points held for: %(reward)s")
     return _("Points given back: %(reward)s")

@@ -191,6 +191,7 @@ _KINDS: Final[Mapping[str, tuple[Speaker, str, str]]] = {
     "hold": (_of_reward(lambda: pgettext("activity", "Points reserved")), "lock", "none"),
     "release": (_of_reward(lambda: pgettext("activity", "Points released")), "lock", "none"),
     "redeem": (_of_reward(lambda: pgettext("activity", "Reward redeemed")), "gift", "minus"),
+    "donate": (_of_reward(lambda: pgettext("activity", "Donated")), "gift", "minus"),
     "redemption_reversal": (
         _of_reward(lambda: pgettext("activity", "Redemption cancelled")),
         "return",

@@ -15,6 +15,7 @@ from loyalty_site.pages.standing import RANK_MAX, named_rungs
 from loyalty_site.pages.words import Words
 from members.models import Program
 from rewards.queries.catalog import rewards_of
+from rewards.queries.donations import causes
 
 REWARDS_MAX: Final = 8
 
@@ -33,8 +34,25 @@ def context(*, program: Program, moment: datetime, tier: str | None) -> dict[str
         "rewards": [
             {**headline(words, row), "price": words.points(row.points_price)} for row in rewards
         ],
+        "causes": list(_causes(words, program)),
         "policies": list(_policies(words, program)),
     }
+
+
+def _causes(words: Words, program: Program) -> Iterator[dict[str, Any]]:
+    for cause in causes(program):
+        if not cause.donations:
+            continue
+        target = cause.target
+        yield {
+            "name": words.pick(cause.reward.name, cause.reward.code),
+            "points": words.points(cause.points),
+            "total": words.money(cause.total),
+            "matched": words.money(cause.matched) if cause.matched else "",
+            "paid_out": words.money(cause.paid_out),
+            "target": words.money(target) if target else "",
+            "progress": min(int(cause.total * 100 / target), 100) if target else 0,
+        }
 
 
 def _promotions(words: Words, program: Program, moment: datetime) -> Iterator[dict[str, Any]]:

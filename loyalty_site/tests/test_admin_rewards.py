@@ -12,7 +12,7 @@ from django.urls import reverse
 from campaigns.services import program as program_service
 from loyalty_site.tests import staffed
 from members.models import Member, Program
-from rewards.admin import RewardForm
+from rewards.admin.catalog import RewardForm
 from rewards.models import Reward
 from rewards.services import editing
 

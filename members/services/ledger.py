@@ -18,7 +18,7 @@ from django.db import connection
 from loyalty_site.lib.wire import dumps
 from members.models import LedgerAccount, LedgerTransaction, LotUse, PointCurrency
 
-DebitType = Literal["redeem", "hold"]
+DebitType = Literal["redeem", "donate", "hold"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,7 +120,7 @@ def settle_due(
 
 
 def debit(*, wanted: Debit, occurred_at: datetime, recorded_at: datetime) -> int:
-    """Redeem or hold points; return the id of the transaction.
+    """Redeem, donate or hold points; return the id of the transaction.
 
     It is dated at ``occurred_at``, or when the last of its points was earned or given back.
 

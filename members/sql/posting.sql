@@ -156,7 +156,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Debit available points for a reward: 'redeem' at once, 'hold' until captured or released.
+-- Debit available points for a reward: 'redeem' at once, 'donate' for a cause, 'hold' until captured
+-- or released.
 -- Returns the transaction. The caller has locked the member and settled what is due.
 -- Refused with 23514 when the points are not there or the member is in debt.
 CREATE OR REPLACE FUNCTION public.ledger_debit(p_member bigint, p_currency bigint, p_points bigint,
@@ -170,7 +171,7 @@ DECLARE
   taken record;
   debt bigint;
 BEGIN
-  IF p_points <= 0 OR p_type NOT IN ('redeem', 'hold') THEN
+  IF p_points <= 0 OR p_type NOT IN ('redeem', 'donate', 'hold') THEN
     RAISE EXCEPTION 'a debit takes points above zero' USING ERRCODE = 'check_violation';
   END IF;
   SELECT id, program_id INTO a FROM public.members_ledgeraccount
@@ -186,7 +187,8 @@ BEGIN
     SELECT id INTO target FROM public.members_ledgeraccount
       WHERE member_id = p_member AND currency_id = p_currency AND kind = 'held';
   ELSE
-    target := public.ledger_program_account(p_currency, 'redeemed');
+    target := public.ledger_program_account(p_currency,
+      CASE p_type WHEN 'donate' THEN 'donated' ELSE 'redeemed' END);
   END IF;
   SELECT array_agg(t.lot_id) AS lots, array_agg(t.points) AS points,
       coalesce(sum(t.points), 0) AS total
@@ -201,7 +203,8 @@ BEGIN
       'hold_expires_at', p_hold_expires_at)),
     'lots', '[]'::jsonb,
     'uses', (SELECT jsonb_agg(jsonb_build_object('h', 0, 'lot', u.lot, 'points', u.points,
-               'kind', p_type)) FROM unnest(taken.lots, taken.points) u(lot, points)),
+               'kind', CASE p_type WHEN 'hold' THEN 'hold' ELSE 'redeem' END))
+             FROM unnest(taken.lots, taken.points) u(lot, points)),
     'entries', jsonb_build_array(
       jsonb_build_object('h', 0, 'account', a.id, 'points', -p_points),
       jsonb_build_object('h', 0, 'account', target, 'points', p_points)))))[1];

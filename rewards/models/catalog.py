@@ -67,6 +67,27 @@ class Reward(models.Model):
     voucher_valid_days = models.PositiveIntegerField(
         null=True, blank=True, db_comment="Life of the voucher; null is a reward without one."
     )
+    donation_rate = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        db_comment="Money that a cause gets for one point; null is the worth of a point.",
+    )
+    donation_match_percent = models.DecimalField(
+        max_digits=7,
+        decimal_places=4,
+        default=0,
+        db_default=0,
+        db_comment="What the company adds to a donation, of its amount.",
+    )
+    donation_target = models.DecimalField(
+        max_digits=16,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        db_comment="What is hoped to be raised for a cause, in the program's money.",
+    )
     position = models.PositiveSmallIntegerField(default=0)
     is_retired = models.BooleanField(default=False)
     changed_at = models.DateTimeField()
@@ -81,6 +102,11 @@ class Reward(models.Model):
                 name="rewards_reward_stock_not_negative",
                 condition=Q(stock__isnull=True) | Q(stock__gte=0),
                 violation_error_message="There are not that many left.",
+            ),
+            models.CheckConstraint(
+                name="rewards_reward_donation_sane",
+                condition=(Q(donation_rate__isnull=True) | Q(donation_rate__gte=0))
+                & Q(donation_match_percent__gte=0),
             ),
         ]
 

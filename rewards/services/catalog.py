@@ -85,6 +85,7 @@ def _write(
 
 def _columns(section: Mapping[str, Any], position: int) -> dict[str, Any]:
     limit, voucher = section.get("limit"), section.get("voucher")
+    gift = section.get("donation") or {}
     return {
         "kind": section["kind"],
         "name": dict(section["name"]),
@@ -99,6 +100,9 @@ def _columns(section: Mapping[str, Any], position: int) -> dict[str, Any]:
         "redeemable_from": _instant(section.get("redeemable_from")),
         "redeemable_to": _instant(section.get("redeemable_to")),
         "voucher_valid_days": voucher and (voucher.get("valid_days") or vouchers.WITHOUT_END),
+        "donation_rate": _decimal(gift.get("rate")),
+        "donation_match_percent": _decimal(gift.get("match_percent")) or Decimal(0),
+        "donation_target": _decimal(gift.get("target")),
         "position": position,
         "is_retired": False,
     }

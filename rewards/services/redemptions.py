@@ -24,11 +24,13 @@ from rewards.eligibility import Reason
 from rewards.models import Redemption, Reward, Voucher
 from rewards.queries.catalog import limit_day
 from rewards.queries.redemptions import is_of, joined, state_at
-from rewards.services import holds
+from rewards.services import donations, holds
 from rewards.services.decisions import Decision, decide
 from rewards.services.refusals import (
     AlreadyResolved,
     CaptureExceedsHold,
+    DonationPaidOut,
+    DonationsAreNotHeld,
     MemberSuspended,
     RedemptionConflict,
     VoucherUsed,
@@ -62,6 +64,7 @@ def redeem(
     :raises RedemptionConflict: the caller used the label before.
     :raises RedemptionRefused: the member cannot have the reward; ``reasons`` lists why.
     :raises InsufficientPoints: nothing but points is missing.
+    :raises DonationsAreNotHeld: a donation was to be held.
     """
     if order.external_id:
         lock_label(caller=order.caller, external_id=order.external_id)
@@ -79,6 +82,8 @@ def redeem(
     # The reward's row is what members wait for each other at, so it comes last.
     _take_stock(decision)
     redemption.save(force_insert=True)
+    if redemption.reward.kind == Reward.Kind.DONATION:
+        donations.give(redemption=redemption, currency=decision.currency, moment=moment)
     if redemption.state != State.HELD:
         _complete(redemption, program, moment)
     return redemption
@@ -163,6 +168,7 @@ def cancel(
     :raises NotFound: there is no such redemption.
     :raises AlreadyResolved: it was cancelled or has expired.
     :raises VoucherUsed: a till has accepted its voucher.
+    :raises DonationPaidOut: its cause has had the money.
     """
     redemption = _locked(
         public_id=public_id, moment=moment, caller=caller, member_id=member_id, with_stock=True
@@ -172,6 +178,8 @@ def cancel(
         state = State.EXPIRED.value
     if state in {State.CANCELLED, State.EXPIRED}:
         raise AlreadyResolved(f"The redemption is {state}.", state=state)
+    if donations.is_paid_out(redemption):
+        raise DonationPaidOut
     _void_voucher(redemption)
     # Returns of the order that it paid may have given all of it back.
     if redemption.points > redemption.points_given_back:
@@ -246,6 +254,9 @@ def _decision(program: Program, order: Order, moment: datetime) -> Decision:
     )
     if not decision.is_eligible:
         raise decision.refuse()
+    # A gift has no goods to wait for, and held points would be counted with nobody's.
+    if order.mode == "hold" and decision.reward.kind == Reward.Kind.DONATION:
+        raise DonationsAreNotHeld
     return decision
 
 
@@ -271,12 +282,13 @@ def _drafted(decision: Decision, order: Order) -> Redemption:
 
 def _debit(redemption: Redemption, decision: Decision) -> None:
     is_hold = redemption.state == State.HELD
+    is_gift = redemption.reward.kind == Reward.Kind.DONATION
     posted = ledger.debit(
         wanted=ledger.Debit(
             member_id=redemption.member_id,
             currency_id=decision.currency.pk,
             points=redemption.points,
-            type="hold" if is_hold else "redeem",
+            type="hold" if is_hold else "donate" if is_gift else "redeem",
             external_ref=str(redemption.public_id),
             actor=redemption.caller,
             hold_expires_at=redemption.hold_expires_at,

@@ -105,6 +105,26 @@ class VoucherUsed(DomainError):
     is_stored_refusal: ClassVar[bool] = True
 
 
+class DonationsAreNotHeld(DomainError):
+    """A donation was to be held."""
+
+    code = "donation_not_held"
+    title = "A donation is made at once"
+    cause = "Points that are given to a cause are not set aside first."
+    remedy = "Redeem with the mode `capture`; a donation can be cancelled until it is paid out."
+    is_stored_refusal: ClassVar[bool] = True
+
+
+class DonationPaidOut(DomainError):
+    """The cause has had the money of the donation."""
+
+    code = "donation_paid_out"
+    title = "The donation was paid out"
+    cause = "The money has reached the cause, so that the points cannot come back."
+    remedy = "Staff can give points by hand instead."
+    is_stored_refusal: ClassVar[bool] = True
+
+
 class VoucherNotFound(DomainError):
     """No voucher that can be used has this code."""
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from loyalty_site.lib.errors import DomainError
 from members.models import Purchase
 from members.services import ledger
-from rewards.models import PointsTender, Redemption
+from rewards.models import PointsTender, Redemption, Reward
 from rewards.queries.redemptions import state_at
 
 State = Redemption.State
@@ -59,7 +59,9 @@ def check(*, member_id: int | None, redemptions: Sequence[UUID], moment: datetim
     """
     found = {
         each.public_id: each
-        for each in Redemption.objects.filter(public_id__in=redemptions, member=member_id)
+        for each in Redemption.objects.filter(
+            public_id__in=redemptions, member=member_id
+        ).select_related("reward")
     }
     used = set(
         PointsTender.objects.filter(redemption__in=found.values()).values_list(
@@ -74,6 +76,10 @@ def check(*, member_id: int | None, redemptions: Sequence[UUID], moment: datetim
         if state not in PAID:
             raise RedemptionNotPaid(
                 f"The redemption is {state}.", redemption=str(public_id), state=state
+            )
+        if redemption.reward.kind == Reward.Kind.DONATION:
+            raise RedemptionNotPaid(
+                "A donation pays no order.", redemption=str(public_id), state=state
             )
         if public_id in used:
             raise RedemptionUsed(redemption=str(public_id))

@@ -52,7 +52,7 @@ def make_program(**fields: Any) -> Program:
     currency = PointCurrency.objects.create(
         program=program, code="points", kind="redeemable", debt_limit=100_000, grace_days=30
     )
-    for kind in ("issued", "redeemed", "expired", "adjusted"):
+    for kind in ("issued", "redeemed", "expired", "adjusted", "donated"):
         LedgerAccount.objects.create(
             program=program, currency=currency, currency_kind=currency.kind, kind=kind
         )

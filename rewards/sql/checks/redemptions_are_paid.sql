@@ -9,15 +9,15 @@ LEFT JOIN members_ledgerhold h ON h.transaction_id = r.hold_id
 LEFT JOIN LATERAL (
   SELECT t.member_id, t.type, sum(e.points) AS points FROM members_ledgertransaction t
   JOIN members_ledgerentry e ON e.transaction_id = t.id
-  JOIN members_ledgeraccount a ON a.id = e.account_id AND a.kind = 'redeemed'
+  JOIN members_ledgeraccount a ON a.id = e.account_id AND a.kind IN ('redeemed', 'donated')
   WHERE t.id = r.debit_id GROUP BY 1, 2) d ON true
 LEFT JOIN LATERAL (
   SELECT -sum(e.points) AS points FROM members_ledgertransaction t
   JOIN members_ledgerentry e ON e.transaction_id = t.id
-  JOIN members_ledgeraccount a ON a.id = e.account_id AND a.kind = 'redeemed'
+  JOIN members_ledgeraccount a ON a.id = e.account_id AND a.kind IN ('redeemed', 'donated')
   WHERE t.reverses_id = r.debit_id) b ON true
 WHERE (r.debit_id IS NOT NULL AND (d.points IS DISTINCT FROM r.points
-       OR d.member_id IS DISTINCT FROM r.member_id OR d.type <> 'redeem'))
+       OR d.member_id IS DISTINCT FROM r.member_id OR d.type NOT IN ('redeem', 'donate')))
   OR (r.hold_id IS NOT NULL AND h.points * r.quantity IS DISTINCT FROM r.points * r.held_quantity)
   OR (coalesce(h.is_open, false) <> (r.state = 'held')
       AND NOT (r.state = 'held' AND EXISTS (

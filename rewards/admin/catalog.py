@@ -83,6 +83,7 @@ class RewardAdmin(TypedModelAdmin[Reward]):
                 "fields": (
                     *(("code", "kind"), ("points_price", "tier_codes")),
                     *(("value", "cost"), ("limit_uses", "limit_period")),
+                    *(("donation_rate", "donation_match_percent"), "donation_target"),
                     *(("segment", "voucher_valid_days"), ("is_retired", "changed_at")),
                 )
             },
@@ -90,6 +91,7 @@ class RewardAdmin(TypedModelAdmin[Reward]):
     )
     readonly_fields = (
         *("code", "kind", "points_price", "tier_codes", "value", "cost", "limit_uses"),
+        *("donation_rate", "donation_match_percent", "donation_target"),
         *("limit_period", "segment", "voucher_valid_days", "is_retired", "changed_at"),
     )
 
