@@ -8,6 +8,7 @@ to the next.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -19,6 +20,7 @@ from members.services.jobs import Job, Trouble
 
 DAYS = (60, 30, 7)
 KIND = "points_expiring"
+ROWS_AT_ONCE = 2000
 
 # One statement for everybody: it reads what is there and locks nobody's points.
 _TELL = """
@@ -59,6 +61,31 @@ INSERT INTO members_outboxevent (public_id, program_id, kind, member_id, payload
   FROM told t JOIN ending e ON e.account_id = t.account_id AND e.ends_at = t.ends_at
 """
 
+# The same for the days to come, one line for each notice; nothing is written.
+_FORETELL = """
+SELECT a.member_id, c.code, sum(l.remaining)::bigint,
+  (d.last_day - n.days)::timestamp AT TIME ZONE p.timezone
+FROM members_pointlot l
+JOIN members_ledgeraccount a ON a.id = l.account_id AND a.kind = 'available'
+JOIN members_member m ON m.id = a.member_id AND m.status NOT IN ('closed', 'erased')
+JOIN members_pointcurrency c ON c.id = a.currency_id
+JOIN members_program p ON p.id = a.program_id
+CROSS JOIN LATERAL (SELECT
+  ledger_lot_end(l.expires_at, l.renew_months, a.active_on, p.id) AS ends_at) e
+CROSS JOIN LATERAL (SELECT
+  ((e.ends_at - interval '1 microsecond') AT TIME ZONE p.timezone)::date AS last_day) d
+CROSS JOIN LATERAL (SELECT x.days::int AS days
+  FROM jsonb_array_elements_text(%(days)s::jsonb -> c.id::text) x(days)) n
+WHERE l.remaining > 0 AND l.expires_at <= %(latest)s::timestamptz
+  AND d.last_day - n.days > (%(moment)s::timestamptz AT TIME ZONE p.timezone)::date
+  AND d.last_day - n.days <= (%(until)s::timestamptz AT TIME ZONE p.timezone)::date
+  AND NOT EXISTS (SELECT FROM members_expirynotice t
+    WHERE t.account_id = a.id AND t.ends_at = e.ends_at AND t.days = n.days)
+GROUP BY a.member_id, c.code, c.id, e.ends_at, d.last_day, n.days, p.timezone
+HAVING min((l.earned_at AT TIME ZONE p.timezone)::date) <= d.last_day - n.days
+ORDER BY 4, 1, 2
+"""
+
 _STILL_THERE = """
 SELECT EXISTS (
   SELECT FROM members_pointlot l
@@ -72,10 +99,7 @@ SELECT EXISTS (
 @transaction.atomic
 def tell_of_ends(moment: datetime, _trouble: Trouble) -> int:
     """Give every notice that is due at the moment; return how many. A repeat gives none."""
-    days = {
-        str(currency.pk): notice_days(currency)
-        for currency in PointCurrency.objects.filter(kind=PointCurrency.Kind.REDEEMABLE)
-    }
+    days = _days_by_currency()
     longest = max((day for each in days.values() for day in each), default=None)
     if longest is None:
         return 0
@@ -93,6 +117,34 @@ def tell_of_ends(moment: datetime, _trouble: Trouble) -> int:
     if told:
         outbox.ring()
     return told
+
+
+def foretell(*, moment: datetime, until: datetime) -> Iterator[tuple[int, str, int, datetime]]:
+    """Yield the notices of the days after ``moment`` through ``until``, as things stand now.
+
+    Each is (member, currency, points, when it will be told). The caller is in a transaction.
+    """
+    days = _days_by_currency()
+    longest = max((day for each in days.values() for day in each), default=0)
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(
+            _FORETELL,
+            {
+                "moment": moment,
+                "until": until,
+                "days": dumps(days).decode(),
+                "latest": until + timedelta(days=longest + 2),
+            },
+        )
+        while rows := cursor.fetchmany(ROWS_AT_ONCE):
+            yield from rows
+
+
+def _days_by_currency() -> dict[str, list[int]]:
+    return {
+        str(currency.pk): notice_days(currency)
+        for currency in PointCurrency.objects.filter(kind=PointCurrency.Kind.REDEEMABLE)
+    }
 
 
 def notice_days(currency: PointCurrency) -> list[int]:

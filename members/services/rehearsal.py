@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from members.models import Program, Rehearsal, RehearsalLine
 from members.queries.grading import ProgramGrading, grading_of
-from members.services import ledger
+from members.services import ledger, notices
 from members.services.tiers import regrade_member
 
 SLICE_MEMBERS_MAX: Final = 1000
@@ -153,8 +153,7 @@ def _all_slices(rehearsal: Rehearsal) -> None:
     grading = grading_of(program)
     members = _due(rehearsal.until)
     rehearsal.members = len(members)
-    totals: Counter[tuple[str, str]] = Counter()
-    times: Counter[tuple[str, str]] = Counter()
+    totals = Totals()
     place, size = 0, SLICE_MEMBERS_FIRST
     while place < len(members):
         chunk = members[place : place + size]
@@ -171,15 +170,51 @@ def _all_slices(rehearsal: Rehearsal) -> None:
             continue
         place += found.members
         size = next_size(found.members, found.seconds)
-        for line in found.lines:
-            totals[line.what, line.currency] += line.points
-            times[line.what, line.currency] += 1
-        _keep(rehearsal, found)
-        rehearsal.totals = [
-            {"what": what, "currency": currency, "times": count, "points": totals[what, currency]}
-            for (what, currency), count in sorted(times.items())
+        _keep(rehearsal, found, totals)
+    _foretell_notices(rehearsal, totals)
+
+
+@dataclass
+class Totals:
+    """How often something would happen, and with how many points, by what and currency."""
+
+    times: Counter[tuple[str, str]] = field(default_factory=Counter)
+    points: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, line: Line) -> None:
+        """Count a line."""
+        self.times[line.what, line.currency] += 1
+        self.points[line.what, line.currency] += line.points
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return the totals as the report keeps them."""
+        return [
+            {
+                "what": what,
+                "currency": currency,
+                "times": count,
+                "points": self.points[what, currency],
+            }
+            for (what, currency), count in sorted(self.times.items())
         ]
-        rehearsal.save()
+
+
+def _foretell_notices(rehearsal: Rehearsal, totals: Totals) -> None:
+    """Add the notices of points that end: they are read, since they move nobody's points."""
+    lines: list[Line] = []
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        for member, currency, points, told_at in notices.foretell(
+            moment=rehearsal.starts_at, until=rehearsal.until
+        ):
+            line = Line(member, "message:points_expiring", currency, points, told_at)
+            totals.add(line)
+            if len(lines) + rehearsal.lines_kept < LINES_KEPT_MAX:
+                lines.append(line)
+    _write_lines(rehearsal, lines)
+    rehearsal.totals = totals.as_json()
+    rehearsal.save()
 
 
 def next_size(members: int, seconds: float) -> int:
@@ -265,22 +300,32 @@ def _told(member_ids: Sequence[int], recorded_at: datetime, until: datetime) -> 
                 )
 
 
-def _keep(rehearsal: Rehearsal, found: Slice) -> None:
+def _keep(rehearsal: Rehearsal, found: Slice, totals: Totals) -> None:
+    for line in found.lines:
+        totals.add(line)
     rehearsal.done += found.members
     rehearsal.slices += 1
     rehearsal.longest_ms = max(rehearsal.longest_ms, round(found.seconds * 1000))
     room = LINES_KEPT_MAX - rehearsal.lines_kept
-    kept = found.lines[: max(room, 0)]
+    _write_lines(rehearsal, found.lines[: max(room, 0)])
+    rehearsal.totals = totals.as_json()
+    rehearsal.save()
+
+
+def _write_lines(rehearsal: Rehearsal, lines: Sequence[Line]) -> None:
     RehearsalLine.objects.bulk_create(
-        RehearsalLine(
-            rehearsal=rehearsal,
-            member_id=line.member_id,
-            what=line.what,
-            currency=line.currency,
-            points=line.points,
-            occurs_at=line.occurs_at,
-            text=line.text,
-        )
-        for line in kept
+        [
+            RehearsalLine(
+                rehearsal=rehearsal,
+                member_id=line.member_id,
+                what=line.what,
+                currency=line.currency,
+                points=line.points,
+                occurs_at=line.occurs_at,
+                text=line.text,
+            )
+            for line in lines
+        ],
+        batch_size=2000,
     )
-    rehearsal.lines_kept += len(kept)
+    rehearsal.lines_kept += len(lines)

@@ -75,6 +75,20 @@ def test_a_rehearsal_lists_what_is_due_and_to_whom(committed_database: str) -> N
     assert (done.failure, done.skipped, done.done) == ("", 0, done.members)
 
 
+def test_a_rehearsal_foretells_the_notices_of_points_that_end(committed_database: str) -> None:
+    now = timezone.now().replace(hour=12, minute=0, second=0, microsecond=0)
+    member = _shop(now)[0]
+
+    told = _rehearsed(60, now).lines.filter(what="message:points_expiring", member=member)
+
+    # The 40 points end in 60 days: notices 30 and 7 days before, each at the start of its day.
+    midnight = now.replace(hour=0)
+    assert [(line.points, line.occurs_at) for line in told.order_by("occurs_at")] == [
+        (40, midnight + 30 * DAY),
+        (40, midnight + 53 * DAY),
+    ]
+
+
 def test_a_rehearsal_changes_nothing(committed_database: str) -> None:
     now = timezone.now()
     _shop(now)
