@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,11 +20,12 @@ from campaigns.tests.shop import (
     join,
     line,
     negative_balances,
+    program_file,
     refund,
     spend,
 )
-from members.models import Member, Purchase
-from members.services import merging
+from members.models import Member, PointLot, Purchase
+from members.services import merging, waiting
 from members.services.merging import Wanted
 from rewards.services import redemptions
 
@@ -180,4 +182,23 @@ def test_apart_again_a_return_takes_from_the_one_who_bought(two: tuple[Member, M
     bring_back(refund(body, ("1", "1"), at=LATER), moment=LATER + DAY)
 
     assert (held(one), held(other)) == ((20, 0, 0), (0, 0, 0))
+    assert sound()
+
+
+def test_points_that_ended_while_they_wait_move_on_and_get_grace_when_they_come() -> None:
+    waits = {"pending": {"until": "approval"}, "expiry": {"model": "fixed_after", "days": 20}}
+    apply(program_file(waits))
+    one, other = join(CARD), join(OTHER)
+    bought(OTHER, line("1", "100.00"))
+    late = NOON + 30 * DAY
+
+    merge(one, other, moment=late)
+    assert (held(one), held(other)) == ((0, 100, 0), (0, 0, 0))
+    lots = PointLot.objects.filter(account__member=one, remaining__gt=0)
+    waiting.release_lots(lot_ids=[lots.get().pk], moment=late + DAY, actor="staff:1")
+
+    assert held(one) == (100, 0, 0)
+    ends_at = lots.get().expires_at
+    assert ends_at is not None
+    assert timedelta(days=30) < ends_at - (late + DAY) <= timedelta(days=31)
     assert sound()

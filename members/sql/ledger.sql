@@ -172,7 +172,9 @@ BEGIN
         AND a.member_id = h.member_id
       WHERE a.id IS NULL OR n.remaining <> n.points OR n.points <= 0
         OR (n.expires_at <= n.available_at AND n.waits_for = '')
-        OR (n.waits_for <> '' AND (a.kind <> 'pending' OR n.expires_at <= n.earned_at))
+        -- Points that ended while they wait move on as they are: they get grace when they come.
+        OR (n.waits_for <> '' AND (a.kind <> 'pending'
+          OR (n.expires_at <= n.earned_at AND n.moved_from_id IS NULL)))
         OR n.renew_months <= 0 OR (n.renew_months IS NOT NULL AND n.expires_at IS NULL)
         -- Uses are dated after the lot was earned: none may be older than its header.
         OR n.earned_at < h.occurred_at
@@ -204,6 +206,7 @@ BEGIN
         OR (n.points > 0 AND h.occurred_at < l.earned_at)
         OR (n.kind = 'activate' AND h.occurred_at < l.available_at AND l.waits_for = '')
         OR (n.kind IN ('redeem', 'hold', 'move') AND h.occurred_at >= l.expires_at
+            AND NOT (n.kind = 'move' AND a.kind = 'pending' AND l.waits_for <> '')
             AND (l.renew_months IS NULL OR h.occurred_at >= public.ledger_lot_end(
               l.expires_at, l.renew_months, a.active_on, a.program_id)))
         OR (n.kind = 'expire' AND (h.occurred_at >= l.expires_at) IS NOT TRUE)
