@@ -6,6 +6,7 @@ from loyalty_site.admin import (  # noqa: F401 - importing them registers them
     batches,
     members,
     merging,
+    orders,
     rehearsals,
     reports,
     schedules,

@@ -96,6 +96,7 @@ def _file(found: list[Liability], now: datetime) -> HttpResponse:
                 "available": month.available,
                 "pending": month.pending,
                 "held": 0,
+                "purchased": month.purchased,
                 "value": month.value,
                 "money": money,
             }
@@ -108,6 +109,7 @@ def _file(found: list[Liability], now: datetime) -> HttpResponse:
                 "available": 0,
                 "pending": 0,
                 "held": each.held,
+                "purchased": 0,
                 "value": each.held * each.currency.value,
                 "money": money,
             }

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 
 from campaigns.queries.receipts import receipts_for
 from loyalty_site.admin.adjusting import adjust_view
+from loyalty_site.admin.orders import order_view
 from loyalty_site.lib.admin import ReadOnlyAdmin, badge
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
@@ -129,11 +130,17 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
     def get_urls(self) -> list[URLPattern]:
         change = self.admin_site.admin_view(require_POST(self.change_status))
         adjust = self.admin_site.admin_view(self.adjust_points)
+        order = self.admin_site.admin_view(self.order_points)
         return [
             path("<int:pk>/status/", change, name="members_member_status"),
             path("<int:pk>/adjust/", adjust, name="members_member_adjust"),
+            path("<int:pk>/order/", order, name="members_member_order"),
             *super().get_urls(),
         ]
+
+    def order_points(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Record points that the member paid for."""
+        return order_view(request, pk, self.admin_site.each_context(request))
 
     def adjust_points(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Give the member points, or take some."""
@@ -247,7 +254,7 @@ def _cause(row: StatementRow, rewards: dict[UUID, str]) -> str:
     if row.source == "redemption":
         named = {str(public_id): name for public_id, name in rewards.items()}
         return named.get(row.reference, row.source)
-    return row.source
+    return _("paid order") if row.source == "points_order" else row.source
 
 
 def _cause_url(row: StatementRow) -> str:

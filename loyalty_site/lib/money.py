@@ -68,6 +68,13 @@ def floor_share(points: int, factor: Decimal) -> int:
     return (points * numerator) // denominator
 
 
+def share(amount: Decimal, part: int, whole: int, digits: int) -> Decimal:
+    """Return ``amount x part / whole``, of the exact fraction, half up to ``digits`` places."""
+    numerator, denominator = amount.as_integer_ratio()
+    units = Fraction(numerator * part * 10**digits, denominator * whole)
+    return Decimal(int(units + Fraction(1, 2))).scaleb(-digits)
+
+
 def exact_rate(points: int, per: Decimal) -> Fraction:
     """Return the points given for one unit of money, as an exact fraction."""
     return Fraction(points) / Fraction(per)

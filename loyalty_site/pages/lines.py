@@ -41,6 +41,12 @@ SELECT t.id, t.public_id, t.type, t.source, t.occurred_at, t.recorded_at, c.poin
   CASE WHEN t.type IN ('adjust_credit', 'adjust_debit') THEN
     (SELECT why.text FROM members_adjustmentreason why WHERE why.code = t.reason_code)
     END AS reason,
+  CASE WHEN t.type IN ('adjust_credit', 'adjust_debit')
+      AND t.source IN ('points_order', 'reversal') THEN
+    (SELECT jsonb_build_object('money', o.money,
+        'price', coalesce(o.refunded_price, o.price)::text, 'full', o.price::text)
+     FROM members_pointsorder o WHERE o.transaction_id = t.id OR o.refund_id = t.id)
+    END AS bought,
   (SELECT v.definition -> 'name' FROM campaigns_award w
    JOIN campaigns_ruleversion v ON v.id = w.rule_version_id
    WHERE t.source = 'event' AND w.transaction_id = t.id ORDER BY w.position LIMIT 1) AS rule
@@ -165,11 +171,22 @@ def _of_reward(title: Callable[[], str]) -> Speaker:
 
 def _adjusted(title: Callable[[], str]) -> Speaker:
     def speak(words: Words, facts: Mapping[str, Any]) -> Told:
+        if facts["bought"]:
+            return _bought(words, facts)
         if facts["source"] == "reversal":
             return pgettext("activity", "Correction taken back"), words.pick(facts["reason"])
         return title(), words.pick(facts["reason"])
 
     return speak
+
+
+def _bought(words: Words, facts: Mapping[str, Any]) -> Told:
+    bought = facts["bought"]
+    if facts["source"] == "reversal":
+        returned = words.money(Decimal(bought["price"]), bought["money"])
+        return pgettext("activity", "Bought points given back"), returned
+    paid = words.money(Decimal(bought["full"]), bought["money"])
+    return pgettext("activity", "Points bought"), paid
 
 
 def _plain(title: Callable[[], str]) -> Speaker:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any, Final
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -21,6 +22,7 @@ from members.models import (
     LotUse,
     Member,
     PointCurrency,
+    PointsOrder,
     Return,
 )
 from members.queries.statement import statement_rows
@@ -191,21 +193,53 @@ def _notes(words: Words, posted: LedgerTransaction, uses: Sequence[Mapping[str, 
 
 
 def _adjustment_notes(words: Words, posted: LedgerTransaction) -> list[str]:
-    """Say what staff gave as the reason, and what they wrote beside it."""
+    """Say what staff gave as the reason, and what they wrote beside it; of an order, what of it."""
+    order = PointsOrder.objects.filter(Q(transaction=posted) | Q(refund=posted)).first()
+    if order is not None:
+        return _order_notes(words, posted, order)
     reason = AdjustmentReason.objects.filter(code=posted.reason_code).first()
     note = LedgerNote.objects.filter(transaction=posted).first()
-    ends = [words.last_day(end) for end in posted.lots.values_list("expires_at", flat=True)]
-    lasts = [
-        _("These points can be used through %(day)s.") % {"day": words.day_text(day)}
-        for day in ends
-        if day
-    ]
     told = _("We adjusted your points by hand.")
     if reason is not None:
         told = _("We adjusted your points by hand: %(reason)s.") % {
             "reason": words.pick(reason.text)
         }
-    return [told, note.text if note else "", *lasts]
+    return [told, note.text if note else "", *_lasts(words, posted)]
+
+
+def _lasts(words: Words, posted: LedgerTransaction) -> list[str]:
+    ends = [words.last_day(end) for end in posted.lots.values_list("expires_at", flat=True)]
+    return [
+        _("These points can be used through %(day)s.") % {"day": words.day_text(day)}
+        for day in ends
+        if day
+    ]
+
+
+def _order_notes(words: Words, posted: LedgerTransaction, order: PointsOrder) -> list[str]:
+    """Say what was paid to whom, and until when it can be given back or that it was."""
+    payment = {
+        "price": words.money(order.price, order.money),
+        "day": words.day_text(words.day(order.paid_at)),
+        "provider": order.provider,
+        "reference": order.reference,
+    }
+    told = _("You paid %(price)s on %(day)s by %(provider)s; the payment is %(reference)s.")
+    notes = [told % payment, _("They buy rewards like all others and do not count for your tier.")]
+    if order.refunded_at is None:
+        until = words.last_day(order.refundable_until)
+        notes.append(
+            _("What you have not used of them can be given back through %(day)s.")
+            % {"day": words.day_text(until) if until else ""}
+        )
+        return [*notes, *_lasts(words, posted)]
+    back = {
+        "points": words.points(order.refunded_points or 0).text,
+        "price": words.money(order.refunded_price or Decimal(0), order.money),
+        "day": words.day_text(words.day(order.refunded_at)),
+    }
+    sentence = _("%(points)s were given back on %(day)s; %(price)s of the payment is returned.")
+    return [*notes[:1], sentence % back]
 
 
 def _kind_note(words: Words, posted: LedgerTransaction) -> str:

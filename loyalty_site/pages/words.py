@@ -56,9 +56,9 @@ class Words:
         """Return a number with the language's grouping."""
         return str(format_decimal(value, locale=self._babel))
 
-    def money(self, value: Decimal) -> str:
-        """Return money of the program."""
-        return str(format_currency(value, self.money_code, locale=self._babel))
+    def money(self, value: Decimal, code: str = "") -> str:
+        """Return money of the program, or of another ISO 4217 code."""
+        return str(format_currency(value, code or self.money_code, locale=self._babel))
 
     def points(self, number: int) -> Amount:
         """Return points that buy rewards."""

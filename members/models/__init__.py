@@ -30,6 +30,7 @@ from members.models.ledger import (
 )
 from members.models.merging import MemberMerge, MergeCandidate
 from members.models.operations import LedgerReport, Rehearsal, RehearsalLine
+from members.models.orders import PointsOrder
 from members.models.people import (
     ConsentRecord,
     DataExport,
@@ -78,6 +79,7 @@ __all__ = [
     "PointBatchRow",
     "PointCurrency",
     "PointLot",
+    "PointsOrder",
     "Program",
     "Purchase",
     "PurchaseLine",

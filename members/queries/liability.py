@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
@@ -13,17 +15,20 @@ from django.db import connection, transaction
 from loyalty_site.lib import calendars
 from members.models import PointCurrency
 
+PURCHASED: Final = "purchased"
 # Points whose end is the first instant of a month belong to the month before: that is when
 # they can last be used.
 _BY_MONTH = """
-SELECT l.currency_id, l.month::date, l.kind, sum(l.points)::bigint
+SELECT l.currency_id, l.month::date, l.kind, sum(l.points)::bigint, sum(l.bought)::bigint
 FROM (
   SELECT a.currency_id, a.kind, l.remaining AS points,
+    CASE WHEN b.lot_id IS NULL THEN 0 ELSE l.remaining END AS bought,
     date_trunc('month', (ledger_lot_end(l.expires_at, l.renew_months, a.active_on, a.program_id)
       - interval '1 microsecond') AT TIME ZONE p.timezone) AS month
   FROM members_pointlot l
   JOIN members_ledgeraccount a ON a.id = l.account_id
   JOIN members_program p ON p.id = a.program_id
+  LEFT JOIN points_order_lots() b ON b.lot_id = l.id
   WHERE l.remaining > 0) l
 GROUP BY 1, 2, 3
 """
@@ -38,11 +43,13 @@ class Month:
     """Points that end in a month; ``month`` is its first day, None for those without an end.
 
     ``since`` and ``until`` are the instants of their ends: after the first, up to the second.
+    ``purchased`` are those of them that were bought with money, in either state.
     """
 
     month: date | None
     available: int
     pending: int
+    purchased: int
     value: Decimal
     since: datetime | None
     until: datetime | None
@@ -68,6 +75,16 @@ class Liability:
         return sum(month.points for month in self.months) + self.held
 
     @property
+    def purchased(self) -> int:
+        """Return the points of open lots that were bought with money, whoever has them now."""
+        return sum(month.purchased for month in self.months)
+
+    @property
+    def purchased_value(self) -> Decimal:
+        """Return what those are worth."""
+        return self.purchased * self.currency.value
+
+    @property
     def value(self) -> Decimal:
         """Return what they are worth."""
         return self.points * self.currency.value
@@ -79,9 +96,11 @@ def liabilities() -> list[Liability]:
         # A sum over all open lots takes longer than a request's queries may.
         cursor.execute("SET LOCAL statement_timeout = '60s'")
         cursor.execute(_BY_MONTH)
-        by_month: dict[int, dict[date | None, dict[str, int]]] = {}
-        for currency_id, month, kind, points in cursor.fetchall():
-            by_month.setdefault(currency_id, {}).setdefault(month, {})[kind] = points
+        by_month: dict[int, dict[date | None, Counter[str]]] = {}
+        for currency_id, month, kind, points, bought in cursor.fetchall():
+            figures = by_month.setdefault(currency_id, {}).setdefault(month, Counter())
+            figures[kind] += points
+            figures[PURCHASED] += bought
         cursor.execute(_OTHERS)
         others = {(row[0], row[1]): row[2] for row in cursor.fetchall()}
     currencies = PointCurrency.objects.filter(kind=PointCurrency.Kind.REDEEMABLE)
@@ -96,15 +115,16 @@ def liabilities() -> list[Liability]:
     ]
 
 
-def _months(currency: PointCurrency, found: dict[date | None, dict[str, int]]) -> list[Month]:
+def _months(currency: PointCurrency, found: dict[date | None, Counter[str]]) -> list[Month]:
     zone = ZoneInfo(currency.program.timezone)
     dated = sorted(month for month in found if month is not None)
     return [
         Month(
             month=month,
-            available=found[month].get("available", 0),
-            pending=found[month].get("pending", 0),
-            value=sum(found[month].values()) * currency.value,
+            available=found[month]["available"],
+            pending=found[month]["pending"],
+            purchased=found[month][PURCHASED],
+            value=(found[month]["available"] + found[month]["pending"]) * currency.value,
             since=None if month is None else calendars.start_of_day(month, zone),
             until=None
             if month is None

@@ -241,20 +241,22 @@ def debit(
     of: int | None = None,
     is_only_of: bool = False,
     counter: str = "adjusted",
+    member_id: int | None = None,
 ) -> tuple[int | None, int, int]:
     """Take points of the approval's member; return the transaction, the points and the debt.
 
     Those that came with the transaction ``of`` go first; with ``is_only_of`` no others.
+    ``member_id`` is the survivor where the member was merged into another.
 
     :raises InsufficientPoints: they are not there and ``missing`` is ``refuse``.
     """
     if missing == "refuse":
-        _require_available(approval, points)
+        _require_posted_points(member_id or approval.member_id or 0, approval.currency_id, points)
     posted, taken, to_debt = _call(
         "ledger_adjust_debit(%s::bigint, %s::bigint, %s::bigint, 'adjust_debit', %s::text,"
         " %s::text, %s::text, %s::text, %s::timestamptz, %s::timestamptz, %s::text,"
         " %s::bigint, %s::boolean, %s::text)",
-        *(approval.member_id, approval.currency_id, points, counter, source),
+        *(member_id or approval.member_id, approval.currency_id, points, counter, source),
         *(str(approval.public_id), actor, moment, moment, reason_code, of, is_only_of, missing),
     )
     return posted, taken, to_debt
@@ -282,10 +284,6 @@ def _require_sound(wish: Wish, moment: datetime) -> None:
 def _require_future(expires_at: datetime | None, moment: datetime) -> None:
     if expires_at is not None and expires_at <= moment:
         raise ExpiryPassed
-
-
-def _require_available(approval: Approval, points: int) -> None:
-    _require_posted_points(approval.member_id or 0, approval.currency_id, points)
 
 
 def _require_posted_points(member_id: int, currency_id: int, points: int) -> None:

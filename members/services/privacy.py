@@ -32,6 +32,7 @@ from members.models import (
     Message,
     OutboxEvent,
     PointLot,
+    PointsOrder,
     SegmentMembership,
     User,
 )
@@ -187,6 +188,7 @@ def _purge(member: Member) -> None:
     Evidence.objects.filter(approval__member=member).delete()
     Approval.objects.filter(member=member).update(why="", answer="")
     Adjustment.objects.filter(approval__member=member).update(note="")
+    PointsOrder.objects.filter(member=member).exclude(refund_why="").update(refund_why="")
     callers = [f"member:{member.pk}", f"user:{member.user_id}"]
     # The key stays taken: a repeat must still not act again.
     IdempotencyRecord.objects.filter(Q(member=member) | Q(caller__in=callers)).update(body={})

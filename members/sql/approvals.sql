@@ -52,7 +52,8 @@ BEGIN
   END IF;
   IF NEW.member_id IS NOT NULL AND EXISTS (
       SELECT FROM public.members_member m
-      WHERE m.id = NEW.member_id
+      WHERE m.id IN (NEW.member_id, (SELECT o.merged_into_id FROM public.members_member o
+                                     WHERE o.id = NEW.member_id))
         AND m.user_id IN (NEW.requested_by_id, NEW.decided_by_id, NEW.reversed_by_id)
         AND (TG_OP = 'INSERT' OR NEW.state <> OLD.state)
         -- Whoever became this member after they asked may still take it back.
@@ -92,7 +93,8 @@ END $$;
 -- Points given by hand, and debts written off, need an approval that was posted: its act is the
 -- source, its id the reference, its member, its currency and no more than its points. The other
 -- direction of a reversed act has the source 'reversal'. Erasure takes points and debts away
--- from somebody who leaves, and asks nobody. Points that were paid for come from 'sold' alone.
+-- from somebody who leaves, and asks nobody. Points that were paid for come from 'sold' alone, and
+-- as their order says.
 CREATE OR REPLACE FUNCTION public.ledger_judge_adjustments(p_transactions bigint[]) RETURNS void
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -109,10 +111,16 @@ BEGIN
              THEN left(h.external_ref, 36)::uuid END
         AND p.program_id = h.program_id AND p.currency_id = h.currency_id
         AND m.points <= p.points AND m.is_sold = (p.act = 'points_order')
+        AND CASE WHEN m.is_sold THEN public.points_order_moves(p.id, h.id, m.points::bigint)
+            ELSE true END
         AND (p.act = h.source AND p.state = 'posted'
              OR h.source = 'reversal' AND p.state = 'reversed')
         AND CASE WHEN p.member_id IS NULL THEN length(h.external_ref) > 37
-            ELSE p.member_id = h.member_id AND length(h.external_ref) = 36 END
+            -- What is undone is with the member's survivor, if they were merged meanwhile.
+            ELSE (p.member_id = h.member_id OR h.source = 'reversal' AND EXISTS (
+                SELECT FROM public.members_member o
+                WHERE o.id = p.member_id AND o.merged_into_id = h.member_id))
+              AND length(h.external_ref) = 36 END
         -- Of a batch: the row that the reference names, for its member and its points.
         AND NOT EXISTS (
           SELECT FROM public.members_pointbatch b
