@@ -22,7 +22,7 @@ from members.models import (
     PointBatchRow,
 )
 from members.queries.grading import ProgramGrading, grading_of
-from members.services import ledger, outbox, tiers
+from members.services import ledger, merging, outbox, tiers
 from members.services.adjustments import REVERSAL
 from members.services.jobs import Job, Trouble
 
@@ -97,7 +97,8 @@ def _chunk(batch_id: int, moment: datetime) -> int:
 
 def _run(batch: PointBatch, rows: Sequence[PointBatchRow], moment: datetime) -> _Run:
     approval = Approval.objects.get(batch=batch)
-    members = sorted({row.member_id or 0 for row in rows})
+    found = Member.objects.filter(pk__in=[row.member_id for row in rows])
+    members = sorted({key for member in found for key in merging.together(member)})
     actor = f"staff:{approval.requested_by_id}"
     ledger.settle_due(member_ids=members, moment=moment, recorded_at=moment, actor=actor)
     held = LedgerAccount.objects.filter(currency_id=batch.currency_id, member_id__in=members)
@@ -123,12 +124,28 @@ def _post(run: _Run, rows: Sequence[PointBatchRow]) -> None:
         plain, singly = [], [row for row in sound if row.points]
     posted = _post_together(run, plain)
     posted |= {row.pk: _post_one(run, row) for row in singly}
+    _forward(run, sound)
     _write(sound, Row.POSTED, "transaction_id", posted)
     if run.batch.note:
         LedgerNote.objects.bulk_create(
             LedgerNote(transaction_id=key, text=run.batch.note)
             for key in posted.values()
             if key is not None
+        )
+
+
+def _forward(run: _Run, rows: Sequence[PointBatchRow]) -> None:
+    """Move on what came to members who went into another meanwhile."""
+    merged = Member.objects.filter(
+        pk__in=[row.member_id for row in rows], status=Member.Status.MERGED
+    )
+    for member in merged.order_by("pk"):
+        first = next(row for row in rows if row.member_id == member.pk)
+        merging.forward(
+            member=member,
+            ref=f"batch-{run.reference(first)}",
+            actor=run.actor,
+            moment=run.moment,
         )
 
 

@@ -19,7 +19,14 @@ from members.models import (
     TierMembership,
     User,
 )
-from members.services import approvals, batch_posting, batches, jobs, reconciliation
+from members.services import (
+    approvals,
+    batch_posting,
+    batches,
+    jobs,
+    merging,
+    reconciliation,
+)
 from members.services.batches import BatchKnown, BatchUnsuitable, Spec
 from members.tests import staff
 from members.tests.people import DAY, NOON, make_member, make_program
@@ -173,6 +180,21 @@ def test_a_credit_of_a_batch_pays_debt_first(people: list[Member], ann: User) ->
     post()
 
     assert held(people[1]) == {"available": 50}
+    assert reconciliation.verify().is_proved
+
+
+def test_points_of_somebody_merged_meanwhile_come_to_the_survivor(
+    people: list[Member], ann: User
+) -> None:
+    """Edge case 37: nothing is stranded with a row that went into another."""
+    one, other = people
+    bring(["member,points\n", f"{other.number},40\n"], ann)
+    wanted = merging.Wanted(survivor_id=one.pk, merged_id=other.pk, reason="the same person")
+    merging.merge(wanted=wanted, by=None, moment=NOON)
+
+    assert post() == ""
+
+    assert (held(one), held(other)) == ({"available": 40}, {})
     assert reconciliation.verify().is_proved
 
 
