@@ -6,19 +6,27 @@ named here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
 from django.db.models import BinaryField, Field, ForeignKey, ManyToOneRel, Model
 
-from members.models import Member, User
+from members.models import Member, Transfer, User
 
 Held = dict[str, list[dict[str, Any]]]
 
 # What proves who somebody is; it would be of use to a thief only.
 SECRETS: Final = frozenset({"password", "hash", "secret", "card_secret", "session_key", "data"})
 ROOTS: Final = (Member, User)
+# Whoever sends points to an address is never told whether a member is behind it, and whoever is
+# to get some not before they arrive (docs/transfers.md).
+WITHHELD: Final[Mapping[type[Model], frozenset[str]]] = {
+    Transfer: frozenset({"recipient", "reason", "arrival", "changed_by"})
+}
+NOT_BEFORE: Final[Mapping[tuple[type[Model], str], Mapping[str, str]]] = {
+    (Transfer, "recipient"): {"state": Transfer.State.COMPLETED}
+}
 
 
 def rows_held(member: Member) -> Held:
@@ -31,9 +39,8 @@ def rows_held(member: Member) -> Held:
     while waiting:
         model, of = waiting.pop()
         for child, name in _children(model):
-            found = child._default_manager.filter(**{f"{name}__in": of}).values_list(
-                "pk", flat=True
-            )
+            known = {f"{name}__in": of, **NOT_BEFORE.get((child, name), {})}
+            found = child._default_manager.filter(**known).values_list("pk", flat=True)
             new = set(found) - keys.setdefault(child, set())
             if new:
                 keys[child] |= new
@@ -43,13 +50,14 @@ def rows_held(member: Member) -> Held:
 
 
 def _rows(model: type[Model], keys: set[Any]) -> list[dict[str, Any]]:
-    columns = [field for field in model._meta.concrete_fields if _is_shown(field)]
+    hidden = SECRETS | WITHHELD.get(model, frozenset())
+    columns = [field for field in model._meta.concrete_fields if _is_shown(field, hidden)]
     rows = model._default_manager.filter(pk__in=keys).order_by("pk")
     return [{field.attname: field.value_from_object(row) for field in columns} for row in rows]
 
 
-def _is_shown(field: Field[Any, Any]) -> bool:
-    return field.name not in SECRETS and not isinstance(field, BinaryField)
+def _is_shown(field: Field[Any, Any], hidden: frozenset[str]) -> bool:
+    return field.name not in hidden and not isinstance(field, BinaryField)
 
 
 @cache

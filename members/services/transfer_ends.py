@@ -241,7 +241,8 @@ def _give_back(row: Transfer, state: str, reason: str, actor: str, moment: datet
             actor=actor,
             occurred_at=moment,
             recorded_at=moment,
-            reason_code=reason,
+            # The sender reads their ledger, and must not read there who is a member.
+            reason_code=state,
         )
     row.state, row.reason, row.paused_at = state, reason, None
     _save(row, actor, moment, "state", "reason", "paused_at")
