@@ -12,7 +12,7 @@ from loyalty_site import views_health, views_problems
 from loyalty_site.admin.clearing import clearing_page
 from loyalty_site.admin.liability import liability_page
 from loyalty_site.admin.waiting import waiting_page
-from loyalty_site.views import member, profile, proofs, public, rewards
+from loyalty_site.views import member, profile, proofs, public, rewards, transfers
 from loyalty_site.views_schema import SchemaView, docs
 from members import api_urls as members_api
 from rewards import api_urls as rewards_api
@@ -48,6 +48,7 @@ page_patterns = [
     path("card", member.card, name="card"),
     path("profile", profile.profile_page, name="profile"),
     path("profile/export/<uuid:public_id>", profile.export_file, name="export_file"),
+    path("transfers", transfers.transfers_page, name="transfers"),
     path("messages/<uuid:public_id>/read", member.message_read, name="message_read"),
     path("rewards", rewards.rewards, name="rewards"),
     path("rewards/<slug:code>/redeem", rewards.reward_redeem, name="reward_redeem"),

@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from members.models import Member
 from members.services.profile import birth_date_errors
+from members.transferring import POINTS_MAX
 
 AREAS = frozenset(
     {
@@ -82,3 +83,22 @@ class ProfileForm(forms.Form):
         if birth_date_errors(day, self._moment):
             raise forms.ValidationError(_("Nobody is born on that day."), code="out_of_range")
         return day
+
+
+class TransferForm(forms.Form):
+    """Whom a member sends how many points."""
+
+    to = forms.CharField(
+        label=_("To"),
+        max_length=254,
+        help_text=_(
+            "A member number, a card, an email address, or a telephone number with its country"
+            " code, such as +351 912 345 678."
+        ),
+        widget=forms.TextInput(
+            {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    points = forms.IntegerField(
+        label=_("Points"), min_value=1, max_value=POINTS_MAX, widget=forms.NumberInput
+    )

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+# Far above any sensible program's maximum, and far from what a bigint of points can hold.
+POINTS_MAX: Final = 10**9
 # From the gravest to the one that waiting or a smaller amount mends.
 REASONS: Final[tuple[str, ...]] = (
     "transfers_off",

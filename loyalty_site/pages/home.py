@@ -16,6 +16,7 @@ from campaigns.queries import rulebook
 from loyalty_site.lib import calendars
 from loyalty_site.pages import catalog, standing
 from loyalty_site.pages.lines import FACTS, line
+from loyalty_site.pages.transfers import terms_in
 from loyalty_site.pages.words import Words
 from members.models import Member
 from members.netting import OpenLot
@@ -102,6 +103,7 @@ def context(*, member: Member, moment: datetime) -> dict[str, Any]:
         "entries": [line(words, facts) for facts in found["entries"]],
         "months": list(_months(words, found["months"], first_month)),
         "inbox": [_message(facts) for facts in found["messages"]],
+        "can_send": terms_in(program) is not None,
     }
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext, pgettext
 from campaigns.earning.sentences import effect_sentence, limit_sentence, rule_sentence
 from loyalty_site.pages.catalog import headline
 from loyalty_site.pages.standing import RANK_MAX, named_rungs
+from loyalty_site.pages.transfers import terms_in, terms_told
 from loyalty_site.pages.words import Words
 from members.models import Program
 from rewards.queries.catalog import rewards_of
@@ -162,6 +163,10 @@ def _policies(words: Words, program: Program) -> Iterator[dict[str, Any]]:
     caps = _caps(words, program)
     if caps:
         yield _policy("info", pgettext("policy", "The most you can earn"), caps)
+    terms = terms_in(program)
+    if terms is not None:
+        sentences = " ".join(terms_told(words, terms))
+        yield _policy("gift", pgettext("policy", "Sending points to somebody"), sentences)
     if program.claim_days:
         yield _policy("card", pgettext("policy", "Forgot your card?"), _claim(program))
     yield _policy(

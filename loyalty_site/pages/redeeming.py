@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.pages import catalog
 from loyalty_site.pages.words import Words
+from members.netting import OpenLot
 from rewards import wording
 from rewards.queries.catalog import names_tiers, tier_names
 from rewards.queries.standing import Lot
@@ -27,7 +28,7 @@ def question(words: Words, quote: Quote) -> dict[str, Any]:
             "price": words.points(decision.points),
             "balance_before": words.points(decision.standing.available),
             "balance_after": words.points(quote.balance_after),
-            "lots": _lots(words, quote.lots),
+            "lots": by_last_day(words, quote.lots),
             "eligible": decision.is_eligible,
             "reasons": [
                 {**told, "remedy": remedy(told["code"])}
@@ -42,7 +43,8 @@ def question(words: Words, quote: Quote) -> dict[str, Any]:
     }
 
 
-def _lots(words: Words, lots: Iterable[Lot]) -> list[dict[str, Any]]:
+def by_last_day(words: Words, lots: Iterable[Lot | OpenLot]) -> list[dict[str, Any]]:
+    """Return the points of the lots together by the last day on which they can be used."""
     # Lots are many where purchases are small; what matters to their owner is the last day.
     by_day: dict[date | None, int] = {}
     for lot in lots:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.db import connection
 from django.test import Client
 
 from campaigns.bodies import parse_purchase, parse_return
@@ -16,8 +18,8 @@ from campaigns.queries import rulebook
 from campaigns.services import intake, returns
 from campaigns.services import program as program_service
 from demo.program_window import moved_to
-from members.models import LedgerTransaction, Member, Program, Purchase, User
-from members.services import ledger, logins
+from members.models import LedgerTransaction, Member, Program, Purchase, Transfer, User
+from members.services import jobs, ledger, logins, sealing, transfer_ends, transfers
 from members.services.enrolment import enrol
 from rewards.models import Redemption
 from rewards.services import redemptions
@@ -108,6 +110,31 @@ def redeem(member: Member, reward: str = "coffee", *, at: datetime = NOW) -> Red
     """Redeem points through the service."""
     order = redemptions.Order(member=member, reward=reward, caller="client:till")
     return redemptions.redeem(program=member.program, order=order, moment=at)
+
+
+def send(member: Member, to: str, points: int, *, at: datetime = NOW) -> Transfer:
+    """Send points through the service."""
+    return transfers.request(sender=member, to=to, points=points, actor="client:till", moment=at)
+
+
+def take_back(member: Member, *, at: datetime = NOW) -> Transfer:
+    """Take back the latest points that the member has sent."""
+    row = Transfer.objects.filter(sender=member).latest("pk")
+    return transfer_ends.cancel(
+        public_id=row.public_id, actor="client:till", moment=at, sender_id=member.pk
+    )
+
+
+def seal() -> None:
+    """Seal until nothing waits for it; for tests that commit."""
+    for _ in range(600):
+        jobs.run(sealing.SEAL_LEDGER, moment=NOW)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT is_waiting FROM ledger_sealing()")
+            if not cursor.fetchone()[0]:
+                return
+        time.sleep(0.1)
+    raise AssertionError("something of another test holds back every seal")
 
 
 def settle(member: Member, at: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from loyalty_site.tests import club
 from members.models import Member, Message
@@ -33,7 +33,13 @@ STRANGERS = [
 MEMBERS = [
     *("/home", "/rewards", "/rewards?show=affordable", "/rewards/coffee/redeem"),
     *("/rewards/kitchen-evening/redeem", "/codes", "/card", "/activity", "/profile"),
-    *("/how-it-works", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/"),
+    *(
+        "/transfers",
+        "/how-it-works",
+        "/accounts/email/",
+        "/accounts/password/change/",
+        "/accounts/2fa/",
+    ),
     *("/accounts/sessions/", "/accounts/logout/"),
 ]
 
@@ -50,6 +56,10 @@ def member(live_site: str) -> Member:
     returned = club.buy(member, "20.00", at=now - timedelta(days=40))
     club.bring_back(returned, at=now - timedelta(days=39))
     club.redeem(member, "loaf", at=now - timedelta(days=1))
+    club.join("Bruno", at=now - timedelta(days=390))
+    for points in (60, 50):
+        club.send(member, "bruno@example.com", points, at=now - timedelta(hours=1))
+    club.take_back(member, at=now)
     for name in ("Welcome", "Points will expire soon"):
         Message.objects.create(
             member=member, kind="news", title=name, body="Look.", dedupe_key=name, sent_at=now
@@ -78,8 +88,9 @@ def open_page(chromium: Browser, axe_source: str) -> Iterator[Opener]:
         complaints: list[str] = []
 
         def note(message: ConsoleMessage) -> None:
-            # Chromium reports the status of the page for what is not found, too.
-            if message.type in {"error", "warning"} and "404" not in message.text:
+            # Chromium reports the status of the page for what is not found or refused, too.
+            is_status = "404" in message.text or "422" in message.text
+            if message.type in {"error", "warning"} and not is_status:
                 complaints.append(message.text)
 
         page.on("console", note)
@@ -135,6 +146,51 @@ def test_no_page_has_a_violation(
 
     assert found == []
     assert complaints == []
+
+
+@pytest.mark.parametrize(("_case", "viewport", "scheme"), LOOKS)
+def test_no_step_of_a_page_has_a_violation(
+    live_site: str,
+    member: Member,
+    open_page: Opener,
+    axe_source: str,
+    _case: str,
+    viewport: Any,
+    scheme: str,
+) -> None:
+    """What only an act on a page shows: proofs, refusals, questions."""
+    club.seal()
+    page, complaints = open_page(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
+    log_in(page, live_site)
+    found = []
+
+    page.goto(f"{live_site}/activity/{club.latest(member, 'earn').public_id}/why")
+    page.click("summary:has-text('Prove this entry')")
+    page.click("[data-proof-check]")
+    expect(page.locator("[data-proof-result]")).to_contain_text("The proof holds")
+    found += violations(page, axe_source)
+
+    page.goto(f"{live_site}/transfers")
+    page.click("summary:has-text('Take back')")
+    found += violations(page, axe_source)
+    ask_to_send(page, "601199999999", "1")
+    expect(page.locator(".errorlist")).to_contain_text("No member has this")
+    found += violations(page, axe_source)
+    ask_to_send(page, "bruno@example.com", "1")
+    expect(page.locator("[role=alert]")).to_contain_text("At least 50 points")
+    found += violations(page, axe_source)
+    ask_to_send(page, "bruno@example.com", "70")
+    expect(page.locator("h1")).to_have_text("Send 70 points?")
+    found += violations(page, axe_source)
+
+    assert found == []
+    assert complaints == []
+
+
+def ask_to_send(page: Page, to: str, points: str) -> None:
+    page.fill("[name=to]", to)
+    page.fill("[name=points]", points)
+    page.click("main form button.primary")
 
 
 def test_no_sheet_has_a_violation(

@@ -19,7 +19,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from loyalty_site.tests import club
-from members.models import Member
+from members.models import Member, Transfer
 from members.queries.balances import balance_now
 from rewards.models import Redemption, Reward
 
@@ -244,6 +244,38 @@ def test_the_last_piece_goes_to_one_of_two_members(site: str, chromium: Browser)
     assert Redemption.objects.count() == 1
     for page in pages:
         page.context.close()
+
+
+def test_a_member_sends_points_sees_them_on_their_way_and_takes_them_back(
+    site: str, plain_page: Page
+) -> None:
+    """Without JavaScript, on a phone."""
+    page, member = plain_page, club.join(at=timezone.now() - timedelta(days=60))
+    bruno = club.join("Bruno", at=timezone.now() - timedelta(days=60))
+    # Before the double weekend that ended yesterday.
+    club.buy(member, "70.00", at=timezone.now() - timedelta(days=4))
+    log_in(page, site, member)
+
+    page.click("main >> text=Send points")
+    page.fill("[name=to]", bruno.number)
+    page.fill("[name=points]", "71")
+    page.click("text=Continue")
+    expect(page.locator("[role=alert]")).to_contain_text("It takes 71 points, and 70 can be sent")
+    page.fill("[name=points]", "60")
+    page.click("text=Continue")
+    expect(page.locator(".facts")).to_contain_text(f"B… D… …{bruno.number[-4:]}")
+    expect(page.locator(".facts .total")).to_contain_text("60 points")
+    page.click("button:has-text('Send 60 points')")
+    expect(page.locator(".flash")).to_contain_text("60 points are on their way")
+    page.reload()
+    assert available(member) == 10
+    assert Transfer.objects.count() == 1
+
+    page.click("summary:has-text('Take back')")
+    page.click("text=Yes, take it back")
+    expect(page.locator(".flash")).to_contain_text("60 points are yours again")
+    expect(page.locator("main")).to_contain_text("Taken back")
+    assert available(member) == 70
 
 
 def test_the_keyboard_alone_opens_the_receipt_and_comes_back(site: str, page: Page) -> None:

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from django.test import Client
 
 from loyalty_site.tests import club
 from members.models import LedgerCheckpoint, LedgerTransaction, Member, User
-from members.services import jobs, privacy, sealing
+from members.services import privacy
 from members.tests.callers import app
 
 VERIFIER = Path(site_settings.BASE_DIR) / "static" / "verifier" / "verify_proof.py"
@@ -33,18 +32,6 @@ def member(committed_database: str) -> Member:
     for _ in range(3):
         club.buy(member)
     return member
-
-
-def seal() -> None:
-    """Seal until nothing waits for it."""
-    for _ in range(600):
-        jobs.run(sealing.SEAL_LEDGER, moment=club.NOW)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT is_waiting FROM ledger_sealing()")
-            if not cursor.fetchone()[0]:
-                return
-        time.sleep(0.1)
-    raise AssertionError("something of another test holds back every seal")
 
 
 def login(member: Member) -> User:
@@ -75,7 +62,7 @@ def verdict(proof: dict[str, Any], folder: Path, *options: str) -> tuple[int, st
 def test_an_entry_is_proved_without_the_site_and_stays_so_after_erasure(
     member: Member, tmp_path: Path
 ) -> None:
-    seal()
+    club.seal()
     posted, proof = proof_of(member)
     kept = tmp_path / "checkpoint.json"
     checkpoint = Client().get(f"/checkpoints/{proof['checkpoint']['tree_size']}").json()
@@ -90,7 +77,7 @@ def test_an_entry_is_proved_without_the_site_and_stays_so_after_erasure(
     assert proof["leaf"]["transaction"] == str(posted.public_id)
 
     privacy.erase(member=member, confirm=member.number, actor="test", moment=club.NOW)
-    seal()
+    club.seal()
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT body FROM ledger_leaves({posted.pk}, {posted.pk})")
         assert json.loads(cursor.fetchone()[0]) == proof["leaf"]
@@ -132,7 +119,7 @@ FORGERIES: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [
 
 
 def test_a_forged_proof_does_not_hold(member: Member, tmp_path: Path) -> None:
-    seal()
+    club.seal()
     _posted, proof = proof_of(member)
 
     for case, forge, complaint in FORGERIES:
@@ -145,7 +132,7 @@ def test_a_forged_proof_does_not_hold(member: Member, tmp_path: Path) -> None:
 def test_an_entry_that_was_rewritten_does_not_hold(
     member: Member, database_urls: dict[str, str], tmp_path: Path
 ) -> None:
-    seal()
+    club.seal()
     posted = club.latest(member, "earn")
     with psycopg.connect(database_urls["superuser"], autocommit=True) as superuser:
         superuser.execute(b"SET session_replication_role = replica")
@@ -170,7 +157,7 @@ def test_what_is_not_sealed_yet_says_when_to_come_back(member: Member) -> None:
 
 
 def test_nobody_gets_the_proof_of_somebody_else(member: Member) -> None:
-    seal()
+    club.seal()
     posted, other = club.latest(member, "earn"), club.join("Rui")
 
     assert app(login(other)).get(f"/me/entries/{posted.public_id}/proof").status_code == 404
@@ -180,7 +167,7 @@ def test_nobody_gets_the_proof_of_somebody_else(member: Member) -> None:
 
 
 def test_the_page_offers_the_proof_and_the_verifier(member: Member) -> None:
-    seal()
+    club.seal()
     posted, proof = proof_of(member)
     browser = club.browser_of(member)
 
@@ -195,7 +182,7 @@ def test_the_page_offers_the_proof_and_the_verifier(member: Member) -> None:
 
 def test_everybody_sees_what_was_signed(member: Member) -> None:
     assert Client().get("/checkpoints/latest").status_code == 404
-    seal()
+    club.seal()
 
     latest = Client().get("/checkpoints/latest")
 
@@ -207,7 +194,7 @@ def test_everybody_sees_what_was_signed(member: Member) -> None:
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="the page's script runs in node here")
 def test_the_script_of_the_page_comes_to_the_same(member: Member, tmp_path: Path) -> None:
-    seal()
+    club.seal()
     _posted, proof = proof_of(member)
     forged = json.loads(json.dumps(proof))
     with_points(forged)

@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from allauth.account import app_settings
-from allauth.account.internal.flows import reauthentication
-from allauth.core.exceptions import ReauthenticationRequired
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.db import transaction
@@ -22,8 +19,10 @@ from campaigns.services.erasure import erase_member
 from loyalty_site.lib.problems import Invalid
 from loyalty_site.lib.retries import retrying
 from loyalty_site.pages import account, home
+from loyalty_site.pages.transfers import terms_in
 from loyalty_site.pages.words import Words
 from loyalty_site.views.access import member_page
+from loyalty_site.views.recent import asked_again
 from members.forms import ProfileForm
 from members.models import DataExport, Member
 from members.queries.consents import latest_consents
@@ -71,6 +70,7 @@ def _profile(member: Member, form: ProfileForm) -> dict[str, Any]:
         "identifiers": account.identifiers(member),
         "consents": account.consents(latest_consents(member.pk)),
         "export": export,
+        "can_send": terms_in(member.program) is not None,
         "forfeits": home.balance_of(words, member, timezone.now())["available"],
     }
 
@@ -107,12 +107,9 @@ def _export(request: HttpRequest, member: Member) -> Answer:
 
 
 def _erase(request: HttpRequest, member: Member) -> Answer:
-    if not _has_just_logged_in(request):
-        # Whoever finds a phone unlocked must not be able to end a membership.
-        if reauthentication.get_reauthentication_flows(request.user):
-            raise ReauthenticationRequired
-        messages.error(request, _("Please log out and in again first, and come back at once."))
-        return redirect("profile")
+    # Whoever finds a phone unlocked must not be able to end a membership.
+    if (asked := asked_again(request, back="profile")) is not None:
+        return asked
     confirm, moment = request.POST.get("confirm", ""), timezone.now()
     try:
         retrying(
@@ -126,12 +123,6 @@ def _erase(request: HttpRequest, member: Member) -> Answer:
     logout(request)
     messages.success(request, _("Your account is erased. Goodbye, and thank you."))
     return redirect("how_it_works")
-
-
-def _has_just_logged_in(request: HttpRequest) -> bool:
-    records = request.session.get("account_authentication_methods") or []
-    latest = records[-1]["at"] if records else 0
-    return bool(timezone.now().timestamp() - latest < app_settings.REAUTHENTICATION_TIMEOUT)
 
 
 _ACTS: Final[Mapping[str, Callable[[HttpRequest, Member], Answer]]] = {

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,18 +12,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from loyalty_site.lib import problems
 from loyalty_site.lib.errors import DomainError
-from loyalty_site.lib.idempotency import (
-    KEY_LENGTH_MAX,
-    KEY_LENGTH_MIN,
-    RequestInProgress,
-)
 from loyalty_site.lib.problems import NotFound
 from loyalty_site.pages import catalog, codes, redeeming
 from loyalty_site.pages.home import balance_shown
 from loyalty_site.pages.words import Words
 from loyalty_site.views.access import member_page
+from loyalty_site.views.keyed import caller_of, once
 from members.models import Member
 from members.queries.balances import balance_now
 from members.services import idempotency
@@ -37,9 +29,6 @@ from rewards.queries.redemptions import codes_of, redemption_of
 from rewards.services import redemptions
 from rewards.services.quotes import quote
 from rewards.services.refusals import UnknownReward
-
-# A second press while the first is still at work waits for its answer this long.
-WAITS = (0.2, 0.4, 0.8)
 
 
 @require_safe
@@ -77,13 +66,13 @@ def reward_redeem(request: HttpRequest, member: Member, code: str) -> HttpRespon
     def act() -> idempotency.Outcome:
         made = redemptions.redeem(
             program=member.program,
-            order=redemptions.Order(member=member, reward=code, caller=_caller(member)),
+            order=redemptions.Order(member=member, reward=code, caller=caller_of(member)),
             moment=moment,
         )
         return 201, redemption_body(made, moment=moment), member.pk
 
     try:
-        answer = _once(request, member, f"redeem {code}", act)
+        answer = once(request, member, f"redeem {code}", act)
     except DomainError as error:
         return _question(request, member, code, redeeming.refusal_of(error))
     if answer.status >= 400:
@@ -163,12 +152,12 @@ def _cancel(request: HttpRequest, member: Member) -> HttpResponse:
 
     def act() -> idempotency.Outcome:
         found = redemptions.cancel(
-            public_id=public_id, caller=_caller(member), moment=moment, member_id=member.pk
+            public_id=public_id, caller=caller_of(member), moment=moment, member_id=member.pk
         )
         return 200, redemption_body(found, moment=moment), member.pk
 
     try:
-        answer = _once(request, member, f"cancel {public_id}", act)
+        answer = once(request, member, f"cancel {public_id}", act)
     except NotFound:
         raise Http404 from None
     except DomainError as error:
@@ -180,34 +169,3 @@ def _cancel(request: HttpRequest, member: Member) -> HttpResponse:
         points = Words(member.program).points(answer.body["points"]).text
         messages.success(request, _("Cancelled. %(points)s are back.") % {"points": points})
     return redirect("codes")
-
-
-def _once(
-    request: HttpRequest, member: Member, what: str, act: Callable[[], idempotency.Outcome]
-) -> idempotency.Answer:
-    for seconds in (*WAITS, None):
-        try:
-            return idempotency.run(
-                caller=_caller(member),
-                key=_key(request),
-                fingerprint=hashlib.sha256(what.encode()).digest(),
-                moment=timezone.now(),
-                act=act,
-                request_id=problems.request_id_of(request),
-            )
-        except RequestInProgress:
-            if seconds is None:
-                raise
-            time.sleep(seconds)
-    raise RequestInProgress
-
-
-def _key(request: HttpRequest) -> str:
-    key = request.POST.get("key", "")
-    is_fit = KEY_LENGTH_MIN <= len(key) <= KEY_LENGTH_MAX and key.isascii() and key.isprintable()
-    # A form without a key is one that nobody was shown; its press is an act of its own.
-    return key if is_fit else codes.new_key()
-
-
-def _caller(member: Member) -> str:
-    return f"member:{member.pk}"

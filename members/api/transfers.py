@@ -35,11 +35,9 @@ from members.presenters import transfer_body
 from members.queries.program import point_currency
 from members.services import transfer_ends, transfers
 from members.services.idempotency import Outcome
-from members.transferring import terms_of
+from members.transferring import POINTS_MAX, terms_of
 
 OWN = (MEMBER,)
-# Far above any sensible program's maximum, and far from what a bigint of points can hold.
-POINTS_MAX = 10**9
 
 
 class TransferBody(Body, frozen=True):

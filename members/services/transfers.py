@@ -81,10 +81,12 @@ class Target:
     """Whom the sender means, as far as the sender may know.
 
     ``member_id`` is None where nobody is known by an address; nothing tells the sender so.
+    ``is_exact`` for a member number or a card, which somebody has.
     """
 
     member_id: int | None
     hint: str
+    is_exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def target_of(*, program_id: int, text: str) -> Target:
     if member is None or member.status == Member.Status.ERASED:
         raise UnknownMember
     name = masked_name(member.first_name, member.last_name)
-    return Target(found, f"{name} {masked(NUMBER, member.number)}".strip())
+    return Target(found, f"{name} {masked(NUMBER, member.number)}".strip(), is_exact=True)
 
 
 def quote(
