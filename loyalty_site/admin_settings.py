@@ -84,6 +84,7 @@ NAVIGATION = [
         _item(_("Batches"), "upload_file", "members.pointbatch"),
         _item(_("Rows of batches"), "table_rows", "members.pointbatchrow"),
         _item(_("Orders of points"), "payments", "members.pointsorder"),
+        _item(_("Reinstatements"), "restore", "members.reinstatement"),
         _item(_("Reasons"), "label", "members.adjustmentreason"),
         _item(_("Limits of staff"), "shield_person", "members.approvalpolicy"),
         _item(_("Used by staff"), "speed", "members.staffday"),

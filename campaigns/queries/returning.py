@@ -26,6 +26,10 @@ WITH RECURSIVE own AS (
 SELECT o.id, o.remaining, o.earned_at, a.kind = 'pending',
   coalesce((SELECT sum(u.points) FROM members_lotuse u
             WHERE u.lot_id = o.id AND u.kind = 'expire'), 0)::bigint
+  -- What staff gave back of it has not expired: it is in the lots that came after.
+  - coalesce((SELECT sum(n.points) FROM members_pointlot n
+              JOIN members_ledgertransaction t ON t.id = n.transaction_id AND t.type = 'reinstate'
+              WHERE n.moved_from_id = o.id), 0)::bigint
 FROM own o JOIN members_ledgeraccount a ON a.id = o.account_id
   AND a.member_id = ANY (%s::bigint[])
 ORDER BY o.expires_at, o.id

@@ -52,6 +52,7 @@ class ApprovalAdmin(BooksAdmin[Approval]):
     list_select_related = (
         *("member", "currency", "program", "requested_by", "decided_by", "reversed_by"),
         *("evidence", "adjustment__reason", "adjustment__transaction"),
+        *("reinstatement__reason", "reinstatement__transaction"),
     )
     search_fields = ("public_id__exact", "member__number__exact")
     search_help_text = gettext_lazy("A whole member number, or the id of an act.")
@@ -106,13 +107,14 @@ class ApprovalAdmin(BooksAdmin[Approval]):
         rows = self.get_queryset(request)
         approval = rows.filter(pk=object_id).first() if object_id.isdecimal() else None
         adjustment = getattr(approval, "adjustment", None)
+        told = adjustment or getattr(approval, "reinstatement", None)
         is_asker = approval is not None and approval.requested_by_id == request.user.pk
         may_decide = request.user.has_perm("members.change_approval")
         extra = {
             "approval": approval,
             "act_label": ACTS.label(approval.act) if approval else "",
-            "adjustment": adjustment,
-            "reason": _text(adjustment.reason) if adjustment else "",
+            "told": told,
+            "reason": _text(told.reason) if told else "",
             "evidence": getattr(approval, "evidence", None),
             "may_approve": may_decide and not is_asker,
             "may_reject": may_decide or is_asker,

@@ -23,12 +23,14 @@ from django.views.decorators.http import require_POST
 from campaigns.queries.receipts import receipts_for
 from loyalty_site.admin.adjusting import adjust_view
 from loyalty_site.admin.orders import order_view
+from loyalty_site.admin.reinstating import reinstate_view
 from loyalty_site.lib.admin import ReadOnlyAdmin, badge
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
 from members.models import LedgerAccount, Member, Purchase, Tier, TierMembership
 from members.queries.balances import Balance, balance_now
 from members.queries.dossier import Dossier, HeldCurrency, TierStay, dossier
+from members.queries.expired import expiries_of
 from members.queries.statement import StatementRow, statement_rows
 from members.services import status
 from rewards.models import Redemption
@@ -135,6 +137,11 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
             path("<int:pk>/status/", change, name="members_member_status"),
             path("<int:pk>/adjust/", adjust, name="members_member_adjust"),
             path("<int:pk>/order/", order, name="members_member_order"),
+            path(
+                "<int:pk>/reinstate/<int:expiry>/",
+                self.admin_site.admin_view(self.reinstate_points),
+                name="members_member_reinstate",
+            ),
             *super().get_urls(),
         ]
 
@@ -145,6 +152,10 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
     def adjust_points(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Give the member points, or take some."""
         return adjust_view(request, pk, self.admin_site.each_context(request))
+
+    def reinstate_points(self, request: HttpRequest, pk: int, expiry: int) -> HttpResponse:
+        """Give points back that expired."""
+        return reinstate_view(request, pk, expiry, self.admin_site.each_context(request))
 
     def change_view(
         self,
@@ -208,6 +219,7 @@ def page_of(member: Member, currency: str | None, now: datetime) -> dict[str, An
         "tiers": [(_name(member, stay.names, stay.tier), stay, _why(stay)) for stay in held.tiers],
         "chosen": chosen,
         "movements": movements,
+        "expiries": expiries_of(member_id=member.pk, limit=SHOWN_MAX),
         "purchases": Purchase.objects.filter(member__in=member.rows).order_by(
             "-occurred_at", "-pk"
         )[:SHOWN_MAX],

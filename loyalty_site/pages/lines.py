@@ -38,7 +38,7 @@ FACTS: Final = """
 SELECT t.id, t.public_id, t.type, t.source, t.occurred_at, t.recorded_at, c.points, c.moved,
   s.name AS store, p.net::text AS net,
   rw.name AS reward,
-  CASE WHEN t.type IN ('adjust_credit', 'adjust_debit') THEN
+  CASE WHEN t.type IN ('adjust_credit', 'adjust_debit', 'reinstate') THEN
     (SELECT why.text FROM members_adjustmentreason why WHERE why.code = t.reason_code)
     END AS reason,
   CASE WHEN t.type IN ('adjust_credit', 'adjust_debit')
@@ -231,5 +231,10 @@ _KINDS: Final[Mapping[str, tuple[Speaker, str, str]]] = {
     "transfer_out": (_plain(lambda: pgettext("activity", "Points sent")), "gift", "minus"),
     "transfer_in": (_plain(lambda: pgettext("activity", "Points received")), "gift", "plus"),
     "adjust_credit": (_adjusted(lambda: pgettext("activity", "Points credited")), "info", "plus"),
+    "reinstate": (
+        _adjusted(lambda: pgettext("activity", "Expired points given back")),
+        "return",
+        "plus",
+    ),
     "adjust_debit": (_adjusted(lambda: pgettext("activity", "Points taken off")), "info", "minus"),
 }

@@ -28,7 +28,7 @@ from members.models import (
 from members.queries.statement import statement_rows
 
 Type = LedgerTransaction.Type
-ADJUSTED: Final = frozenset({Type.ADJUST_CREDIT, Type.ADJUST_DEBIT})
+ADJUSTED: Final = frozenset({Type.ADJUST_CREDIT, Type.ADJUST_DEBIT, Type.REINSTATE})
 
 
 def context(*, words: Words, member: Member, line: Line) -> dict[str, Any]:
@@ -200,7 +200,11 @@ def _adjustment_notes(words: Words, posted: LedgerTransaction) -> list[str]:
     reason = AdjustmentReason.objects.filter(code=posted.reason_code).first()
     note = LedgerNote.objects.filter(transaction=posted).first()
     told = _("We adjusted your points by hand.")
-    if reason is not None:
+    if posted.type == Type.REINSTATE:
+        told = _("We gave you points back that had expired: %(reason)s.") % {
+            "reason": words.pick(reason.text) if reason else ""
+        }
+    elif reason is not None:
         told = _("We adjusted your points by hand: %(reason)s.") % {
             "reason": words.pick(reason.text)
         }
@@ -211,7 +215,8 @@ def _lasts(words: Words, posted: LedgerTransaction) -> list[str]:
     ends = [words.last_day(end) for end in posted.lots.values_list("expires_at", flat=True)]
     return [
         _("These points can be used through %(day)s.") % {"day": words.day_text(day)}
-        for day in ends
+        # The lots of an expiry that come back together end together.
+        for day in dict.fromkeys(ends)
         if day
     ]
 

@@ -31,6 +31,7 @@ from members.models import (
     Member,
     PointCurrency,
     PointLot,
+    Reinstatement,
     StaffDay,
     User,
 )
@@ -42,7 +43,7 @@ BOOKS = [
     for model in apps.get_app_config("members").get_models()
     if model.__name__.startswith("Ledger") or model.__name__ in {"PointLot", "LotUse"}
 ]
-GUARDED: list[type[models.Model]] = [StaffDay, Approval, Adjustment]
+GUARDED: list[type[models.Model]] = [StaffDay, Approval, Adjustment, Reinstatement]
 
 
 def clerk(name: str, *permissions: str) -> User:

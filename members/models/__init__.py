@@ -6,6 +6,7 @@ from members.models.approvals import (
     Approval,
     ApprovalPolicy,
     Evidence,
+    Reinstatement,
     StaffDay,
 )
 from members.models.batches import PointBatch, PointBatchRow
@@ -25,9 +26,8 @@ from members.models.ledger import (
     LedgerHold,
     LedgerNote,
     LedgerTransaction,
-    LotUse,
-    PointLot,
 )
+from members.models.lots import LotUse, PointLot
 from members.models.merging import MemberMerge, MergeCandidate
 from members.models.operations import LedgerReport, Rehearsal, RehearsalLine
 from members.models.orders import PointsOrder
@@ -85,6 +85,7 @@ __all__ = [
     "PurchaseLine",
     "Rehearsal",
     "RehearsalLine",
+    "Reinstatement",
     "Return",
     "ReturnLine",
     "SealingState",

@@ -263,3 +263,31 @@ class Adjustment(models.Model):
 
     def __str__(self) -> str:
         return f"adjustment {self.pk}"
+
+
+class Reinstatement(models.Model):
+    """Expired points given back to one member by hand, with the reason that the member reads."""
+
+    approval = models.OneToOneField(
+        Approval, models.PROTECT, primary_key=True, related_name="reinstatement"
+    )
+    expiry = models.ForeignKey(
+        LedgerTransaction,
+        models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_comment="The transaction by which the points expired.",
+    )
+    reason = models.ForeignKey(AdjustmentReason, models.PROTECT, related_name="+")
+    note = models.TextField(blank=True, db_comment="What the member reads beside the reason.")
+    expires_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        db_comment="First instant at which they are of no use again; null is the days of grace.",
+    )
+    transaction = models.OneToOneField(
+        LedgerTransaction, models.PROTECT, null=True, blank=True, related_name="reinstatement"
+    )
+
+    def __str__(self) -> str:
+        return f"reinstatement {self.pk}"

@@ -184,6 +184,31 @@ def give_back(
     return posted
 
 
+def reinstate(
+    *,
+    expiry_id: int,
+    points: int,
+    source: str,
+    external_ref: str,
+    actor: str,
+    reason_code: str,
+    expires_at: datetime | None,
+    moment: datetime,
+) -> int:
+    """Give expired points back as new lots, debt first; return the id.
+
+    They end at ``expires_at``, or None after the currency's days of grace.
+
+    :raises IntegrityError: fewer points are left of the expiry, or nobody approved it.
+    """
+    posted: int = _call(
+        "ledger_reinstate(%s::bigint, %s::bigint, %s::text, %s::text, %s::text,"
+        " %s::timestamptz, %s::text, %s::timestamptz)",
+        *(expiry_id, points, source, external_ref, actor, moment, reason_code, expires_at),
+    )
+    return posted
+
+
 def renew(*, member_id: int, currency: PointCurrency, act: str, moment: datetime) -> None:
     """Let an act of now renew the member's points, where points of the currency are renewed by it.
 

@@ -33,6 +33,7 @@ from members.models import (
     OutboxEvent,
     PointLot,
     PointsOrder,
+    Reinstatement,
     SegmentMembership,
     User,
 )
@@ -189,6 +190,7 @@ def _purge(member: Member) -> None:
     Approval.objects.filter(member=member).update(why="", answer="")
     Adjustment.objects.filter(approval__member=member).update(note="")
     PointsOrder.objects.filter(member=member).exclude(refund_why="").update(refund_why="")
+    Reinstatement.objects.filter(approval__member=member).update(note="")
     callers = [f"member:{member.pk}", f"user:{member.user_id}"]
     # The key stays taken: a repeat must still not act again.
     IdempotencyRecord.objects.filter(Q(member=member) | Q(caller__in=callers)).update(body={})

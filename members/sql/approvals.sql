@@ -90,13 +90,15 @@ BEGIN
   RETURN NEW;
 END $$;
 
--- Points given by hand, and debts written off, need an approval that was posted: its act is the
--- source, its id the reference, its member, its currency and no more than its points. The other
+-- Points given by hand or back, and debts written off, need an approval that was posted: its act is
+-- the source, its id the reference, its member, its currency and no more than its points. The other
 -- direction of a reversed act has the source 'reversal'. Erasure takes points and debts away
 -- from somebody who leaves, and asks nobody. Points that were paid for come from 'sold' alone, and
 -- as their order says.
 CREATE OR REPLACE FUNCTION public.ledger_judge_adjustments(p_transactions bigint[]) RETURNS void
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  reinstating bigint[];
 BEGIN
   IF EXISTS (
       SELECT FROM public.members_ledgertransaction h
@@ -113,6 +115,7 @@ BEGIN
         AND m.points <= p.points AND m.is_sold = (p.act = 'points_order')
         AND CASE WHEN m.is_sold THEN public.points_order_moves(p.id, h.id, m.points::bigint)
             ELSE true END
+        AND (h.type = 'reinstate') = (p.act = 'reinstatement' AND h.source = p.act)
         AND (p.act = h.source AND p.state = 'posted'
              OR h.source = 'reversal' AND p.state = 'reversed')
         AND CASE WHEN p.member_id IS NULL THEN length(h.external_ref) > 37
@@ -133,10 +136,15 @@ BEGIN
           WHERE o.id = h.member_id AND h.source <> 'reversal'
             AND o.user_id IN (p.requested_by_id, p.decided_by_id))
       WHERE h.id = ANY (p_transactions)
-        AND (h.type IN ('adjust_credit', 'import') OR m.is_sold
+        AND (h.type IN ('adjust_credit', 'import', 'reinstate') OR m.is_sold
              OR (h.type = 'write_off' AND h.source <> 'erasure'))
         AND p.id IS NULL) THEN
     RAISE EXCEPTION 'points are given by hand only under an approval that was posted'
       USING ERRCODE = 'check_violation', CONSTRAINT = 'members_ledgertransaction_approved';
+  END IF;
+  SELECT array_agg(h.id) INTO reinstating FROM public.members_ledgertransaction h
+    WHERE h.id = ANY (p_transactions) AND h.type = 'reinstate';
+  IF reinstating IS NOT NULL THEN
+    PERFORM public.ledger_judge_reinstatements(reinstating);
   END IF;
 END $$;

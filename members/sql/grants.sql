@@ -37,7 +37,8 @@ REVOKE EXECUTE ON FUNCTION public.ledger_new_epoch() FROM PUBLIC;
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON public.members_staffday FROM {site};
 GRANT SELECT ON public.members_staffday TO {site};
 REVOKE DELETE, TRUNCATE ON public.members_approval, public.members_adjustment,
-  public.members_pointbatch, public.members_pointbatchrow, public.members_pointsorder FROM {site};
+  public.members_pointbatch, public.members_pointbatchrow, public.members_pointsorder,
+  public.members_reinstatement FROM {site};
 -- The site seals by ledger_seal, which runs as the owner, and signs what is sealed.
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON
   public.members_ledgerseal, public.members_ledgernode, public.members_ledgercheckpoint

@@ -374,7 +374,7 @@ BEGIN
       h.counterpart_id IS NOT NULL
         OR h.type IN ('transfer_out', 'transfer_in', 'pool_out', 'pool_in', 'merge_out',
                       'merge_in') AS moves,
-      h.type IN ('adjust_credit', 'adjust_debit', 'import', 'write_off') AS adjusts,
+      h.type IN ('adjust_credit', 'adjust_debit', 'import', 'write_off', 'reinstate') AS adjusts,
       count(*) FILTER (WHERE a.keeps_balance) AS members,
       h.id IS NULL OR sum(n.points) <> 0 OR count(*) < 2 OR min(n.line) <> 1
         OR count(a.id) < count(*)

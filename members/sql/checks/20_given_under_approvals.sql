@@ -1,4 +1,4 @@
--- Points given by hand, and debts written off, stand under an approval of their act, their
+-- Points given by hand or back, and debts written off, stand under an approval of their act, their
 -- currency and no fewer points, which somebody else agreed to where it was above the limit.
 SELECT h.id AS transaction, h.type, h.source, h.external_ref AS reference
 FROM members_ledgertransaction h
@@ -12,4 +12,4 @@ LEFT JOIN members_approval p
     JOIN members_ledgeraccount a ON a.id = e.account_id AND NOT a.keeps_balance
     WHERE e.transaction_id = h.id)
 WHERE p.id IS NULL
-  AND (h.type IN ('adjust_credit', 'import') OR h.type = 'write_off' AND h.source <> 'erasure')
+  AND (h.type IN ('adjust_credit', 'import', 'reinstate') OR h.type = 'write_off' AND h.source <> 'erasure')
