@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,12 +18,13 @@ from campaigns.bodies import EventBody, PurchaseBody
 from campaigns.earning.effects import MultiplyBase
 from campaigns.earning.evaluate import evaluate
 from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
-from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, Pending, Used
+from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, Used
 from campaigns.earning.rules import CompiledRule, limit_keys
 from campaigns.queries.rulebook import Currency, Rulebook
-from loyalty_site.lib import calendars, money
+from campaigns.services.granting import Granted, Part, grant
+from loyalty_site.lib import money
 from loyalty_site.lib.errors import DomainError
-from members import grading, lots
+from members import grading
 from members.services.tiers import StoredStanding, read_gains, read_standings, splice
 
 
@@ -113,36 +114,6 @@ def member_state(pk: int, row: Mapping[str, Any], book: Rulebook, until: datetim
         segments=frozenset(row["segments"] or ()),
         history=sorted(map(datetime.fromisoformat, row["history"] or ())),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """What one fact gave in one currency, as far as it becomes available together.
-
-    With ``is_settled`` the points are posted as pending and made available in the same
-    transaction, at an instant after the fact: that of their activation, or that of the debt
-    that they pay. ``waits_for`` makes pending points available before ``available_at``, which is
-    ``lots.UNKNOWN`` where nothing else does.
-    """
-
-    currency: Currency
-    points: int
-    available_at: datetime
-    expires_at: datetime | None
-    is_pending: bool = False
-    is_settled: bool = False
-    paid_debt: int = 0
-    renew_months: int | None = None
-    waits_for: str = ""
-
-    @property
-    def known_available_at(self) -> datetime | None:
-        """Return when the points become available, None where nobody can say."""
-        return None if self.available_at == lots.UNKNOWN else self.available_at
-
-
-# A point currency by its code, and how its points wait.
-Part = tuple[str, Pending]
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,8 +302,14 @@ def judge(
     if any(points > POINTS_MAX for points in totals.values()):
         raise TooManyPoints
     granted = {
-        part: _grant(
-            book, state, book.currencies[part[0]], part[1], points, at, recorded_at, before
+        part: grant(
+            book=book,
+            owing=state,
+            part=part,
+            points=points,
+            at=at,
+            recorded_at=recorded_at,
+            tier=before,
         )
         for part, points in totals.items()
     }
@@ -363,42 +340,6 @@ def _totals(book: Rulebook, evaluation: Evaluation) -> dict[Part, int]:
         part = (award.currency, pending)
         totals[part] = totals.get(part, 0) + award.points
     return totals
-
-
-def _grant(
-    book: Rulebook,
-    state: MemberState,
-    currency: Currency,
-    pending: Pending,
-    points: int,
-    at: datetime,
-    recorded_at: datetime,
-    tier: str | None,
-) -> Granted:
-    if not currency.is_redeemable:
-        return Granted(currency, points, at, None)
-    available_at = at
-    if pending.days is None:
-        available_at = lots.UNKNOWN
-    elif pending.days:
-        available_at = calendars.add_days_to_instant(at, pending.days, book.zone)
-    # Points that would end before they can be used get the grace, counted from then.
-    usable_from = recorded_at if pending.days is None else max(recorded_at, available_at)
-    policy = currency.expiry.for_tier(tier)
-    expires_at = lots.with_grace(
-        lots.expires_at(policy, at, book.zone), usable_from, currency.grace_days, book.zone
-    )
-    granted = Granted(currency, points, available_at, expires_at, renew_months=policy.renew_months)
-    if available_at > recorded_at:
-        return replace(granted, is_pending=True, waits_for=pending.waits_for)
-    paid_debt = min(points, state.owed(currency))
-    is_settled = available_at > at
-    if paid_debt:
-        # Paid before it was made, a debt of the past would be less than none.
-        owed_since = state.owed_since(currency)
-        is_settled = is_settled or (owed_since is not None and at < owed_since)
-        state.settle(currency, paid_debt)
-    return replace(granted, is_settled=is_settled, paid_debt=paid_debt)
 
 
 def _advance(

@@ -15,7 +15,8 @@ from campaigns.bodies import PurchaseBody, Tender
 from campaigns.earning.facts import PurchaseFacts
 from campaigns.earning.results import LimitKey
 from campaigns.queries.rulebook import Rulebook
-from campaigns.services.judging import CounterState, Granted, Judgement, MemberState
+from campaigns.services.granting import Granted
+from campaigns.services.judging import CounterState, Judgement, MemberState
 from campaigns.services.keys import Key, Outcome
 from loyalty_site.lib.wire import dumps
 from members.services import tiers

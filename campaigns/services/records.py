@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from campaigns.earning.results import AwardDraft, NotApplied
-from campaigns.services.judging import Granted, Judgement
+from campaigns.services.granting import Granted
+from campaigns.services.judging import Judgement
 
 
 def evaluation_record(judgement: Judgement | None) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
     operations = [
         run_sql_file(SQL / "epoch.sql"),
         run_sql_file(SQL / "ledger.sql", undo=UNDO),
+        run_sql_file(SQL / "judging.sql"),
         run_sql_file(SQL / "posting.sql"),
         run_sql_file(SQL / "due.sql"),
     ]
