@@ -24,6 +24,10 @@ from loyalty_site.embedded import EmbeddedServer, EmbeddedServerError, everyone_
 
 MAJOR_VERSION_MIN = 15
 START_SECONDS_MAX = 60
+# A restore to a point in time reads the log of all the days since its base backup.
+RECOVERY_SECONDS_MAX = 1800
+# What pg_isready says of a server that is there and takes no connections yet.
+REJECTING = 1
 PORT = "5432"
 SUPERUSER = "postgres"
 OWNER = "loyalty_owner"
@@ -229,10 +233,13 @@ class EmbeddedPostgres(EmbeddedServer):
             file.write("\ninclude_if_exists 'loyalty.conf'\n")
 
     def _is_alive(self) -> bool:
+        return self._readiness() == 0
+
+    def _readiness(self) -> int:
         status, _output = self._run(
             self.binaries / "pg_isready", "-q", "-h", self.socket_folder, "-p", PORT
         )
-        return status == 0
+        return status
 
     def _start(self) -> None:
         log = self._write_configuration()
@@ -246,6 +253,8 @@ class EmbeddedPostgres(EmbeddedServer):
             if status == 0 or self._is_alive():
                 break
             if time.monotonic() > deadline:
+                if self._readiness() == REJECTING:
+                    break
                 tail = log.read_text(errors="replace")[-2000:]
                 raise EmbeddedServerError(f"PostgreSQL did not start: {output.strip()}\n{tail}")
             # Backends of a killed postmaster may still hold its shared memory for a moment.
@@ -284,7 +293,7 @@ class EmbeddedPostgres(EmbeddedServer):
     def _provision(self) -> None:
         """Make the roles, the database and its extensions, or bring them up to date."""
         try:
-            self.sql("SELECT 1")
+            self._wait_for_recovery()
         except EmbeddedServerError as error:
             raise EmbeddedServerError(
                 f"the data in {self.base} belong to other passwords than those in secrets.json;"
@@ -302,6 +311,20 @@ class EmbeddedPostgres(EmbeddedServer):
             self.sql(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
         for extension in EXTENSIONS:
             self.sql(f"CREATE EXTENSION IF NOT EXISTS {extension}", database=DATABASE)
+
+    def _wait_for_recovery(self) -> None:
+        """Return when the server takes writes: its log is read, and a restore is promoted.
+
+        Until then its roles are those of an older instant, and none of them can be changed.
+        """
+        until = time.monotonic() + RECOVERY_SECONDS_MAX
+        while self._readiness() == REJECTING or self.sql("SELECT pg_is_in_recovery()")[:1] == "t":
+            if time.monotonic() > until:
+                raise EmbeddedServerError(
+                    f"PostgreSQL still reads its log after {RECOVERY_SECONDS_MAX} seconds, and"
+                    " goes on; run this again later"
+                )
+            time.sleep(0.2)
 
     def _stop(self) -> None:
         self._run(self.binaries / "pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop")

@@ -90,6 +90,34 @@ def test_the_embedded_postgres_serves_three_roles_by_password_and_recovers_from_
     assert ask(postgres, OWNER, b"SELECT figure FROM kept") == 7
 
 
+def test_a_server_that_is_restored_to_an_instant_is_used_once_it_has_read_its_log(
+    folder: Path,
+) -> None:
+    server = EmbeddedPostgres(folder, role_passwords=PASSWORDS)
+    server.ensure()
+    with psycopg.connect(server.url(OWNER), autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS figure")
+    server.release()
+    settings = server.data / "postgresql.auto.conf"
+    for hot_standby in ("on", "off"):
+        # There is no more of the log, and it takes a while to say so.
+        settings.write_text(
+            f"restore_command = 'sleep 1; false'\nhot_standby = {hot_standby}\n"
+            "recovery_target_action = 'promote'\n"
+        )
+        (server.data / "recovery.signal").touch()
+        # The passwords of then are not those of now: they can only be set after the end.
+        later = EmbeddedPostgres(folder, role_passwords={**PASSWORDS, SITE: hot_standby * 5})
+
+        later.ensure()
+
+        try:
+            assert ask(later, SITE, b"SELECT pg_is_in_recovery()") is False
+            assert ask(later, OWNER, b"SELECT figure FROM kept") == 7
+        finally:
+            later.release()
+
+
 def test_the_last_process_that_leaves_stops_the_server(postgres: EmbeddedPostgres) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", SHARE, str(postgres.base.parent)],
