@@ -68,6 +68,7 @@ def test_acknowledged_purchases_and_redemptions_survive_kills(committed_database
     assert (verdict.lost, verdict.doubled, broken) == ([], [], [])
 
 
+@pytest.mark.deep
 def test_commits_that_do_not_wait_for_the_disk_are_lost(committed_database: str) -> None:
     """The control: the same harness finds what a server without durability loses."""
     verdict, _broken = run(committed_database, {"postgres": 2}, is_safe=False)

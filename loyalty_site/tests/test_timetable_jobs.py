@@ -50,6 +50,8 @@ STATE = {
     "messages": "SELECT member_id, kind, title FROM members_message ORDER BY 1, 2, 3",
     "told": "SELECT kind, member_id, delivered_at IS NULL FROM members_outboxevent"
     " ORDER BY 1, 2, 3",
+    "notices": "SELECT account_id, ends_at, days, points FROM members_expirynotice"
+    " ORDER BY 1, 2, 3",
     "keys": "SELECT key FROM members_idempotencyrecord ORDER BY 1",
     "sessions": "SELECT session_key FROM django_session ORDER BY 1",
     "tokens": "SELECT hash FROM allauth_idp_oidc_token ORDER BY 1",
@@ -71,6 +73,7 @@ STATE = {
 CHANGES = {
     "members.tasks.activate_points": "balances",
     "members.tasks.expire_points": "lots",
+    "members.tasks.tell_of_ends": "notices",
     "members.tasks.complete_transfers": "transfers",
     "rewards.tasks.release_holds": "redemptions",
     "members.tasks.post_batches": "batches",
@@ -120,6 +123,9 @@ def prepared(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     # Silver until a year later, and points that have ended meanwhile.
     ana = club.join("Ana", at=YEAR_AGO)
     club.buy(ana, "1300.00", at=YEAR_AGO + DAY)
+    # Points of five weeks before their end, for which one notice is due, and stays the one.
+    ivo = club.join("Ivo", at=NOW - 356 * DAY)
+    club.buy(ivo, "80.00", at=NOW - 355 * DAY)
     # Whoever moves a member's points does what is due on them, so that this is another one.
     rui = club.join("Rui", at=NOW - 70 * DAY)
     club.buy(rui, "500.00", at=NOW - 60 * DAY)
