@@ -104,7 +104,7 @@ def _call_open(
         request["keys"] = [row.key and row.key.wire for row in rows]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT intake_open(%s::bigint, %s::jsonb, %s::timestamptz, %s::boolean)",
+            "SELECT intake_open(%s::bigint, %s::jsonb, %s::timestamptz, %s::boolean)::text",
             [book.program_id, dumps(request).decode(), moment, dry_run],
         )
         opened: dict[str, Any] = orjson.loads(cursor.fetchone()[0])
@@ -137,7 +137,7 @@ def read_members(
     """Return the facts of members by their row, as far as rules and tiers need them."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT intake_members(%s::bigint[], %s::jsonb)",
+            "SELECT intake_members(%s::bigint[], %s::jsonb)::text",
             [sorted(members), dumps(judging.asked_facts(book, since)).decode()],
         )
         found: Mapping[str, Mapping[str, Any]] = orjson.loads(cursor.fetchone()[0])

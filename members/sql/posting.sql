@@ -17,30 +17,36 @@ CREATE OR REPLACE FUNCTION public.ledger_post(p_program bigint, p_recorded_at ti
   RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
   ids bigint[];
+  -- By header: to look into the document again for each entry would copy it as often.
+  currencies bigint[];
   lots bigint[];
 BEGIN
-  SELECT array_agg(nextval('public.members_ledgertransaction_id_seq') ORDER BY g) INTO ids
-    FROM generate_series(1, jsonb_array_length(p -> 'headers')) g;
+  SELECT array_agg(nextval('public.members_ledgertransaction_id_seq') ORDER BY h.n),
+      array_agg(h.currency ORDER BY h.n) INTO ids, currencies
+    FROM ROWS FROM (jsonb_to_recordset(p -> 'headers') AS (currency bigint))
+      WITH ORDINALITY h(currency, n);
   IF ids IS NULL THEN
     RETURN '{}';
   END IF;
   INSERT INTO public.members_ledgertransaction (id, public_id, program_id, currency_id,
       member_id, type, source, external_ref, actor, occurred_at, recorded_at, reverses_id,
       resolves_id, hold_expires_at, reason_code, counterpart_id)
-    SELECT ids[x.n], coalesce(h.id, gen_random_uuid()), p_program, h.currency, h.member,
+    SELECT ids[h.n], coalesce(h.id, gen_random_uuid()), p_program, h.currency, h.member,
       h.type, h.source, h.ref, h.actor, h.occurred_at, p_recorded_at, h.reverses, h.resolves,
       h.hold_expires_at, coalesce(h.reason, ''), ids[h.counterpart + 1]
-    FROM jsonb_array_elements(p -> 'headers') WITH ORDINALITY x(j, n),
-      jsonb_to_record(x.j) h(id uuid, currency bigint, member bigint, type text, source text,
-        ref text, actor text, occurred_at timestamptz, reverses bigint, resolves bigint,
-        hold_expires_at timestamptz, reason text, counterpart int)
+    FROM ROWS FROM (jsonb_to_recordset(p -> 'headers') AS (id uuid, currency bigint,
+        member bigint, type text, source text, ref text, actor text, occurred_at timestamptz,
+        reverses bigint, resolves bigint, hold_expires_at timestamptz, reason text,
+        counterpart int)) WITH ORDINALITY
+      h(id, currency, member, type, source, ref, actor, occurred_at, reverses, resolves,
+        hold_expires_at, reason, counterpart, n)
     ORDER BY h.ref, h.currency;
   IF jsonb_array_length(p -> 'lots') > 0 THEN
     SELECT array_agg(nextval('public.members_pointlot_id_seq') ORDER BY g) INTO lots
       FROM generate_series(1, jsonb_array_length(p -> 'lots')) g;
     INSERT INTO public.members_pointlot (id, transaction_id, account_id, points, remaining,
         earned_at, available_at, expires_at, renew_months, waits_for, moved_from_id)
-      SELECT lots[x.n], ids[l.h + 1], l.account, l.points, l.points, l.earned_at,
+      SELECT lots[l.n], ids[l.h + 1], l.account, l.points, l.points, l.earned_at,
         l.available_at, l.expires_at,
         -- Points that move on are renewed as they were where they come from.
         CASE WHEN l.moved_from IS NULL THEN l.renew_months ELSE (
@@ -51,10 +57,11 @@ BEGIN
           FROM public.members_pointlot m, public.members_ledgeraccount a
           WHERE m.id = l.moved_from AND a.id = l.account) END,
         l.moved_from
-      FROM jsonb_array_elements(p -> 'lots') WITH ORDINALITY x(j, n),
-        jsonb_to_record(x.j) l(h int, account bigint, points bigint, earned_at timestamptz,
-          available_at timestamptz, expires_at timestamptz, renew_months smallint,
-          waits_for text, moved_from bigint);
+      FROM ROWS FROM (jsonb_to_recordset(p -> 'lots') AS (h int, account bigint, points bigint,
+          earned_at timestamptz, available_at timestamptz, expires_at timestamptz,
+          renew_months smallint, waits_for text, moved_from bigint)) WITH ORDINALITY
+        l(h, account, points, earned_at, available_at, expires_at, renew_months, waits_for,
+          moved_from, n);
   END IF;
   IF jsonb_array_length(p -> 'uses') > 0 THEN
     INSERT INTO public.members_lotuse (transaction_id, lot_id, kind, points)
@@ -63,10 +70,10 @@ BEGIN
   END IF;
   INSERT INTO public.members_ledgerentry (transaction_id, line, account_id, program_id,
       currency_id, points)
-    SELECT ids[e.h + 1], row_number() OVER (PARTITION BY e.h ORDER BY x.n), e.account,
-      p_program, (p -> 'headers' -> e.h ->> 'currency')::bigint, e.points
-    FROM jsonb_array_elements(p -> 'entries') WITH ORDINALITY x(j, n),
-      jsonb_to_record(x.j) e(h int, account bigint, points bigint);
+    SELECT ids[e.h + 1], row_number() OVER (PARTITION BY e.h ORDER BY e.n), e.account,
+      p_program, currencies[e.h + 1], e.points
+    FROM ROWS FROM (jsonb_to_recordset(p -> 'entries') AS (h int, account bigint, points bigint))
+      WITH ORDINALITY e(h, account, points, n);
   RETURN ids;
 END $$;
 
