@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -135,17 +136,35 @@ def own_checkpoints(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def committed_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+def fresh_databases(
+    django_db_setup: None, django_db_blocker: Any
+) -> Callable[[], AbstractContextManager[str]]:
+    """Give a test that needs one clone after the other a way to enter them; each has a name."""
+
+    @contextmanager
+    def fresh_database() -> Iterator[str]:
+        name = SERVER.next_name()
+        SERVER.clone(name)
+        # Checkpoints speak of one database only.
+        site_settings.CHECKPOINT_DIR = SERVER.folder / f"checkpoints-{name}"
+        with django_db_blocker.unblock():
+            _point_at(name)
+            try:
+                yield name
+            finally:
+                _point_at(SERVER.worker_database)
+                SERVER.drop(name)
+
+    return fresh_database
+
+
+@pytest.fixture
+def committed_database(
+    fresh_databases: Callable[[], AbstractContextManager[str]],
+) -> Iterator[str]:
     """Give a test that commits or uses threads a clone of its own; the value is its name."""
-    name = SERVER.next_name()
-    SERVER.clone(name)
-    with django_db_blocker.unblock():
-        _point_at(name)
-        try:
-            yield name
-        finally:
-            _point_at(SERVER.worker_database)
-            SERVER.drop(name)
+    with fresh_databases() as name:
+        yield name
 
 
 @pytest.fixture
