@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import django
@@ -14,3 +15,8 @@ from loyalty_site import boot  # noqa: E402 - reads the settings, which are ther
 
 boot.check()
 application = get_wsgi_application()
+
+# What the program consists of stays for as long as the process: the collector, which would look
+# through all of it again while a batch is made, need not.
+gc.collect()
+gc.freeze()

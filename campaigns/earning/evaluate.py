@@ -39,6 +39,24 @@ class Asked(NamedTuple):
         return self.rule.effects[self.effect].currency
 
 
+class Requests(NamedTuple):
+    """What the rules ask for one fact of one member: it depends on no counter.
+
+    Good for as long as the member is as ``member`` has them; ``known`` are the rules in order.
+    """
+
+    fact: Fact
+    member: MemberFacts
+    known: Sequence[CompiledRule]
+    asked: Sequence[Asked]
+    refused: Sequence[NotApplied]
+
+    @property
+    def giving(self) -> set[str]:
+        """Return the codes of the rules that ask for points."""
+        return {each.rule.code for each in self.asked if each.request.points}
+
+
 def evaluate(
     rule_set: Iterable[CompiledRule],
     fact: Fact,
@@ -56,6 +74,17 @@ def evaluate(
     ``combination="max"`` only the multiplier that adds most applies in each currency, else
     each adds to the same base.
     """
+    return grant(ask(rule_set, fact, member, combination=combination), counters, caps)
+
+
+def ask(
+    rule_set: Iterable[CompiledRule],
+    fact: Fact,
+    member: MemberFacts,
+    *,
+    combination: Combination = "sum",
+) -> Requests:
+    """Return what the rules ask for one fact of one member, before any limit."""
     known = rules.in_order(rule_set)
     context = _context(fact, member)
     basket = _basket(fact)
@@ -75,9 +104,17 @@ def evaluate(
     asked = _asked(held, basket)
     if combination == "max":
         asked = _largest_multiplier_only(asked, refused)
-    awards = _awards(asked, fact, Allowance(counters, fact, member.id, caps), refused)
+    return Requests(fact, member, known, asked, refused)
+
+
+def grant(requests: Requests, counters: Counters, caps: Sequence[Cap] = ()) -> Evaluation:
+    """Return what the limits let through of what was asked, and why not of the rest."""
+    fact = requests.fact
+    refused = list(requests.refused)
+    allowance = Allowance(counters, fact, requests.member.id, caps)
+    awards = _awards(requests.asked, fact, allowance, refused)
     if isinstance(fact, PurchaseFacts) and fact.coupons:
-        refused = refusals.with_coupons(fact.coupons, known, awards, refused)
+        refused = refusals.with_coupons(fact.coupons, requests.known, awards, refused)
     return Evaluation(tuple(awards), tuple(refused))
 
 

@@ -15,17 +15,18 @@ from decimal import Decimal
 from typing import Any
 
 from campaigns.bodies import EventBody, PurchaseBody
-from campaigns.earning.effects import MultiplyBase
-from campaigns.earning.evaluate import evaluate
+from campaigns.earning import evaluate
+from campaigns.earning.evaluate import Requests
 from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
 from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, Used
 from campaigns.earning.rules import CompiledRule, limit_keys
-from campaigns.queries.rulebook import Currency, Rulebook
+from campaigns.queries.rulebook import Currency, Published, Rulebook
+from campaigns.services.gains import Gains
 from campaigns.services.granting import Granted, Part, grant
 from loyalty_site.lib import money
 from loyalty_site.lib.errors import DomainError
 from members import grading
-from members.services.tiers import StoredStanding, read_gains, read_standings, splice
+from members.services.tiers import StoredStanding, read_standings, splice
 
 
 @dataclass(slots=True)
@@ -42,9 +43,10 @@ class MemberState:
     accounts: dict[str, list[Any]]
     stored: list[StoredStanding]
     standings: list[grading.Standing]
-    gains: list[grading.Gain]
+    gains: Gains
     segments: frozenset[str]
     history: list[datetime]
+    asked: dict[int, Requests] = field(default_factory=dict)
 
     def account(self, currency: Currency, kind: str) -> int:
         """Return the row of the member's account."""
@@ -85,17 +87,17 @@ class MemberState:
 def member_state(pk: int, row: Mapping[str, Any], book: Rulebook, until: datetime) -> MemberState:
     """Return the state from what ``intake_members`` gave, its timeline brought up to ``until``."""
     stored: list[StoredStanding] = []
-    gains: list[grading.Gain] = []
+    gains = Gains()
     standings: list[grading.Standing] = []
     if book.grading is not None:
         stored = read_standings(row["standings"], book.grading.codes)
-        gains = read_gains(row["gains"])
+        gains = Gains(row["gains"])
         standings = [each.standing for each in stored]
         if standings and standings[-1].valid_until is not None:
             standings = splice(
                 standings,
                 grading.regrade(
-                    book.grading.grading, standings, gains, standings[-1].starts_at, until
+                    book.grading.grading, standings, gains.read, standings[-1].starts_at, until
                 ),
             )
     birth_date = row["birth_date"]
@@ -248,10 +250,7 @@ def keys_of(
     rules = published.rules_for(fact)
     limited = [rule for rule in rules if _is_limited(rule) and rule.is_live(fact)]
     if limited and asked_only:
-        # The base of a multiplier comes of all rules; else the limited ones can be asked alone.
-        asked = rules if any(map(_multiplies, limited)) else limited
-        evaluation = evaluate(asked, fact, state.facts_at(fact.occurred_at), {})
-        giving = {award.rule_code for award in evaluation.awards}
+        giving = _asked(published, state, fact).giving
         limited = [rule for rule in limited if rule.code in giving]
     caps = published.caps if rules else ()
     return limit_keys(limited, fact, state.public_id, caps) if limited or caps else []
@@ -262,8 +261,14 @@ def _is_limited(rule: CompiledRule) -> bool:
     return has_budget or bool(rule.limits)
 
 
-def _multiplies(rule: CompiledRule) -> bool:
-    return any(isinstance(effect, MultiplyBase) for effect in rule.effects)
+def _asked(published: Published, state: MemberState, fact: PurchaseFacts | EventFacts) -> Requests:
+    """Return what the rules ask for the fact, again only where the member is another by now."""
+    member = state.facts_at(fact.occurred_at)
+    kept = state.asked.get(id(fact))
+    if kept is None or kept.member != member:
+        # What is kept holds the fact, so that no other has its id meanwhile.
+        kept = state.asked[id(fact)] = evaluate.ask(published.rules_for(fact), fact, member)
+    return kept
 
 
 class Unreserved(Exception):
@@ -287,13 +292,7 @@ def judge(
     published = book.rules_at(at)
     evaluation = NOTHING
     if published is not None:
-        evaluation = evaluate(
-            published.rules_for(fact),
-            fact,
-            state.facts_at(at),
-            counters.used,
-            caps=published.caps,
-        )
+        evaluation = evaluate.grant(_asked(published, state, fact), counters.used, published.caps)
         for award in evaluation.awards:
             if any(use.key not in counters.used for use in award.limit_uses):
                 raise Unreserved
@@ -356,8 +355,11 @@ def _advance(
     )
     if not gained:
         return
-    insort(state.gains, grading.Gain(at, gained))
+    gain = grading.Gain(at, gained)
+    state.gains.add(gain)
+    if state.gains.move_nobody(book.grading.grading, state.standings, gain):
+        return
     regraded = grading.regrade(
-        book.grading.grading, state.standings, state.gains, at, max(at, recorded_at)
+        book.grading.grading, state.standings, state.gains.read, at, max(at, recorded_at)
     )
     state.standings = splice(state.standings, regraded)

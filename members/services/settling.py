@@ -17,7 +17,7 @@ from members.services.jobs import Job, Trouble
 
 # A chunk holds the locks of its members: few enough that no till waits for half a second.
 ACTIVATIONS_PER_CHUNK = 100
-EXPIRIES_PER_CHUNK = 2000
+EXPIRIES_PER_CHUNK = 1000
 
 # The condition on earned_at is that of the index: it tells lots that wait from those that were
 # moved when they became available.
