@@ -78,6 +78,21 @@ NAVIGATION = [
         _item(_("Paid donations"), "fact_check", "rewards.payoutline"),
     ),
     _group(
+        _("Partners"),
+        _item(_("Partners"), "handshake", "members.partner"),
+        _item(_("Statements"), "request_quote", "members.partnerstatement"),
+        _item(_("Movements"), "swap_vert", "members.partnermovement"),
+        {
+            "title": _("Post a partner's file"),
+            "icon": "upload_file",
+            "link": reverse_lazy("partner_file"),
+            "permission": lambda request: request.user.has_perm("members.add_partnermovement"),
+        },
+        _item(_("Payments of partners"), "payments", "members.partnerfunding"),
+        _item(_("Balances of partners"), "account_balance_wallet", "members.partnerbalance"),
+        _item(_("Rates of partners"), "percent", "members.partnerrate"),
+    ),
+    _group(
         _("By hand"),
         _item(_("Approvals"), "rule_settings", "members.approval"),
         _item(_("Adjustments"), "exposure", "members.adjustment"),

@@ -43,6 +43,7 @@ TIMETABLE = (
     Entry(name="beat the heart", task="members.tasks.beat_heartbeat", every_seconds=15),
     Entry(name="seal the ledger", task="members.tasks.seal_ledger", every_seconds=60),
     Entry(name="verify the ledger", task="members.tasks.verify_ledger", daily_at=(2, 30)),
+    Entry(name="propose statements", task="members.tasks.propose_statements", daily_at=(1, 40)),
     Entry(
         name="purge idempotency records",
         task="members.tasks.purge_idempotency_records",

@@ -11,6 +11,7 @@ from campaigns import api_urls as campaigns_api
 from loyalty_site import views_health, views_problems
 from loyalty_site.admin.clearing import clearing_page
 from loyalty_site.admin.liability import liability_page
+from loyalty_site.admin.partnering import partner_file
 from loyalty_site.admin.waiting import waiting_page
 from loyalty_site.views import member, profile, proofs, public, rewards, transfers
 from loyalty_site.views_schema import SchemaView, docs
@@ -67,6 +68,7 @@ urlpatterns = [
     path("admin/clearing/", admin.site.admin_view(clearing_page), name="clearing"),
     path("admin/waiting/", admin.site.admin_view(waiting_page), name="waiting"),
     path("admin/liability/", admin.site.admin_view(liability_page), name="liability"),
+    path("admin/partner-file/", admin.site.admin_view(partner_file), name="partner_file"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("_allauth/", include("allauth.headless.urls")),

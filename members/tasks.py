@@ -39,6 +39,12 @@ def post_batches() -> None:
 
 
 @shared_task
+def propose_statements() -> None:
+    """Draft the statements of partners for the months that are over."""
+    _run("propose_statements")
+
+
+@shared_task
 def regrade_tiers() -> None:
     """Compare tiers whose validity has ended."""
     _run("regrade_tiers")

@@ -40,6 +40,7 @@ def check(document: ProgramDocument, problems: Problems) -> None:
     for index, segment in enumerate(document.segments):
         _check_condition(f"segments[{index}].where", segment.where, names, problems)
     _check_rewards(document, names, problems)
+    _check_partners(document, problems)
     for index, case in enumerate(document.tests):
         _check_case(f"tests[{index}]", case, document, names, problems)
 
@@ -62,6 +63,7 @@ def _check_codes(
         ("campaigns", document.campaigns, _code),
         ("segments", document.segments, _code),
         ("rewards", document.rewards, _code),
+        ("partners", document.partners, _code),
         ("tests", document.tests, lambda each: str(each.name)),
     ]
     for path, sections, key in lists:
@@ -150,6 +152,13 @@ def _check_rewards(document: ProgramDocument, names: _Names, problems: Problems)
             _expect(tier, names.tiers, f"rewards[{index}].tiers[{place}]", problems)
         if reward.segment is not None:
             _expect(reward.segment, names.segments, f"rewards[{index}].segment", problems)
+
+
+def _check_partners(document: ProgramDocument, problems: Problems) -> None:
+    redeemable = frozenset(each.code for each in document.points if each.kind == "redeemable")
+    for index, partner in enumerate(document.partners):
+        if partner.currency is not None:
+            _expect(partner.currency, redeemable, f"partners[{index}].currency", problems)
 
 
 def _check_case(

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from members import grading, lots
 
+from .partner_document import PartnerSection
+
 Localized = Mapping[str, str]
 
 REWARD_KINDS: Final = (
@@ -401,6 +403,7 @@ class ProgramDocument:
     segments: tuple[SegmentSection, ...]
     rewards: tuple[RewardSection, ...]
     tests: tuple[CaseSection, ...]
+    partners: tuple[PartnerSection, ...] = ()
 
     @property
     def default_currency(self) -> str:

@@ -16,6 +16,7 @@ from . import (
     donation_section,
     expiry_section,
     nodes,
+    partner_section,
     pending_section,
     rule_sections,
     transfer_sections,
@@ -100,6 +101,10 @@ def _document(reader: Reader) -> ProgramDocument:
             _each(_reward(each, zone, locale), each) for each in reader.readers("rewards")
         ),
         tests=tuple(_each(cases.read(each, zone), each) for each in reader.readers("tests")),
+        partners=tuple(
+            _each(partner_section.read(each, zone, locale), each)
+            for each in reader.readers("partners")
+        ),
     )
     reader.close()
     return document

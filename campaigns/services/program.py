@@ -16,6 +16,7 @@ from campaigns.services import segments
 from loyalty_site.lib.errors import DomainError
 from members.models import Program, Purchase
 from members.services import program as member_side
+from members.services.partner_terms import apply_partners
 from rewards.services import catalog
 
 SECTIONS = ("points", "rules", "campaigns", "segments", "rewards")
@@ -65,6 +66,7 @@ def plan(document: ProgramDocument) -> list[Change]:
     changes += _compare("tiers", current.get("tiers"), wanted["tiers"])
     for section in SECTIONS:
         changes += _compare_rows(section, current.get(section) or [], wanted[section])
+    changes += _compare_rows("partners", current.get("partners") or [], wanted["partners"])
     # A program that was stored before there were caps has none.
     changes += _compare_rows("caps", _named(current.get("caps") or []), _named(wanted["caps"]))
     return changes
@@ -157,6 +159,14 @@ def apply(*, document: ProgramDocument, moment: datetime, actor: str = "program"
         moment=moment,
     )
     segments.apply_segments(program=program, rows=wanted["segments"], moment=moment)
+    apply_partners(
+        program=program,
+        rows=[
+            {**row, "currency": row["currency"] or document.default_currency}
+            for row in wanted["partners"]
+        ],
+        moment=moment,
+    )
     if changes:
         program.document = wanted
         program.version += 1

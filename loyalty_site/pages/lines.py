@@ -189,6 +189,12 @@ def _bought(words: Words, facts: Mapping[str, Any]) -> Told:
     return pgettext("activity", "Points bought"), paid
 
 
+def _given_back(words: Words, facts: Mapping[str, Any]) -> Told:
+    if facts["source"] == "partner":
+        return pgettext("activity", "Points back from a partner"), ""
+    return pgettext("activity", "Redemption cancelled"), words.pick(facts["reward"])
+
+
 def _plain(title: Callable[[], str]) -> Speaker:
     return lambda words, facts: (title(), "")
 
@@ -209,8 +215,10 @@ _KINDS: Final[Mapping[str, tuple[Speaker, str, str]]] = {
     "release": (_of_reward(lambda: pgettext("activity", "Points released")), "lock", "none"),
     "redeem": (_of_reward(lambda: pgettext("activity", "Reward redeemed")), "gift", "minus"),
     "donate": (_of_reward(lambda: pgettext("activity", "Donated")), "gift", "minus"),
+    "exchange_in": (_plain(lambda: pgettext("activity", "Points from a partner")), "earn", "plus"),
+    "exchange_out": (_plain(lambda: pgettext("activity", "Points to a partner")), "info", "minus"),
     "redemption_reversal": (
-        _of_reward(lambda: pgettext("activity", "Redemption cancelled")),
+        _given_back,
         "return",
         "plus",
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
@@ -23,9 +24,16 @@ from campaigns.services import intake, returns
 from campaigns.services import program as program_service
 from loyalty_site.tests import club
 from loyalty_site.timetable import TIMETABLE
-from members.models import Member, PointBatch, PointCurrency, Program, User
+from members.models import (
+    Member,
+    PartnerMovement,
+    PointBatch,
+    PointCurrency,
+    Program,
+    User,
+)
 from members.queries.program import point_currency
-from members.services import batches, transfers
+from members.services import batches, partner_terms, partners, transfers
 from members.services.enrolment import enrol
 from members.tests.test_jobs import _write_what_is_old
 from rewards.services import redemptions
@@ -64,6 +72,8 @@ STATE = {
     " ORDER BY 1, 2, 3",
     "batches": "SELECT line, state FROM members_pointbatchrow ORDER BY 1",
     "pairs": "SELECT first_id, second_id, score, state FROM members_mergecandidate ORDER BY 1, 2",
+    "statements": "SELECT month, movements, points_given, net_amount, closed_at IS NULL"
+    " FROM members_partnerstatement ORDER BY 1",
     "hearts": "SELECT name FROM members_heartbeat ORDER BY 1",
     # Nothing can be sealed before the transaction of this test is over; test_sealing.py does.
     "sealing": "SELECT count(*) FROM members_sealingstate",
@@ -75,6 +85,7 @@ CHANGES = {
     "members.tasks.expire_points": "lots",
     "members.tasks.tell_of_ends": "notices",
     "members.tasks.complete_transfers": "transfers",
+    "members.tasks.propose_statements": "statements",
     "rewards.tasks.release_holds": "redemptions",
     "members.tasks.post_batches": "batches",
     "members.tasks.regrade_tiers": "tiers",
@@ -143,6 +154,7 @@ def prepared(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     _leave_a_return_parked(rui, monkeypatch)
     _hold(rui, at=NOW - 8 * DAY)
     _send_points(at=NOW - 7 * DAY)
+    _get_points_from_a_partner(at=NOW - 45 * DAY)
     _leave_a_batch()
     _write_what_is_old(connection.connection)
 
@@ -188,6 +200,25 @@ def _send_points(*, at: datetime) -> None:
     # Its points do not wait for returns any more.
     club.buy(eva, "90.00", at=NOW - 30 * DAY)
     transfers.request(sender=eva, to=zoe.number, points=60, actor="test", moment=at)
+
+
+def _get_points_from_a_partner(*, at: datetime) -> None:
+    rate = {"starts_at": YEAR_AGO.isoformat(), "rate_in": None, "rate_out": None}
+    row = {
+        **{"code": "air", "name": {"en": "Air"}, "unit": None, "currency": "points"},
+        **{"funding": "postpaid", "rates": [{**rate, "price_in": "0.01", "price_out": "0"}]},
+    }
+    program = Program.objects.get()
+    partner_terms.apply_partners(program=program, rows=[row], moment=YEAR_AGO)
+    wish = partners.Wish(
+        partner=program.partners.get(),
+        member=club.join("Noa", at=YEAR_AGO),
+        kind=PartnerMovement.Kind.CREDIT,
+        external_id="flight",
+        amount=Decimal(300),
+        actor="test",
+    )
+    partners.move(wish=wish, moment=at)
 
 
 def _leave_a_return_parked(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from members.admin import (  # noqa: F401 - importing them registers them
     commerce,
     integration,
     ledger,
+    partners,
     people,
     program,
     segments,

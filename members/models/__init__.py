@@ -31,6 +31,14 @@ from members.models.lots import LotUse, PointLot
 from members.models.merging import MemberMerge, MergeCandidate
 from members.models.operations import LedgerReport, Rehearsal, RehearsalLine
 from members.models.orders import PointsOrder
+from members.models.partners import (
+    Partner,
+    PartnerBalance,
+    PartnerFunding,
+    PartnerMovement,
+    PartnerRate,
+    PartnerStatement,
+)
 from members.models.people import (
     ConsentRecord,
     DataExport,
@@ -75,6 +83,12 @@ __all__ = [
     "MergeCandidate",
     "Message",
     "OutboxEvent",
+    "Partner",
+    "PartnerBalance",
+    "PartnerFunding",
+    "PartnerMovement",
+    "PartnerRate",
+    "PartnerStatement",
     "PointBatch",
     "PointBatchRow",
     "PointCurrency",

@@ -18,7 +18,7 @@ DECLARE
   uses jsonb := '[]';
   entries jsonb;
 BEGIN
-  IF p_points <= 0 OR p_type NOT IN ('adjust_credit', 'import') THEN
+  IF p_points <= 0 OR p_type NOT IN ('adjust_credit', 'import', 'exchange_in') THEN
     RAISE EXCEPTION 'a credit gives points above zero' USING ERRCODE = 'check_violation';
   END IF;
   SELECT id, program_id, keeps_lots INTO target FROM public.members_ledgeraccount

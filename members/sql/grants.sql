@@ -47,3 +47,10 @@ GRANT SELECT ON
   public.members_ledgerseal, public.members_ledgernode, public.members_ledgercheckpoint TO {site};
 GRANT INSERT ON public.members_ledgercheckpoint TO {site};
 REVOKE EXECUTE ON FUNCTION public.ledger_grow_tree(bigint, bigint) FROM PUBLIC;
+-- Partners: packs and movements are never changed, and balances are counted by the triggers.
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON public.members_partnerbalance FROM {site};
+GRANT SELECT ON public.members_partnerbalance TO {site};
+REVOKE DELETE, TRUNCATE ON public.members_partner, public.members_partnerstatement FROM {site};
+REVOKE UPDATE, DELETE, TRUNCATE ON
+  public.members_partnerfunding, public.members_partnermovement FROM {site};
+GRANT UPDATE (state, transaction_id) ON public.members_partnermovement TO {site};

@@ -41,7 +41,8 @@ BEGIN
         AND (o.reverses_id IS NOT NULL OR o.currency_id <> h.currency_id
              OR o.program_id <> h.program_id OR o.member_id IS DISTINCT FROM h.member_id
              OR (h.type = 'clawback' AND o.type <> 'earn')
-             OR (h.type = 'redemption_reversal' AND o.type NOT IN ('redeem', 'donate')))) THEN
+             OR (h.type = 'redemption_reversal'
+                 AND o.type NOT IN ('redeem', 'donate', 'exchange_out')))) THEN
     RAISE EXCEPTION 'a reversal must oppose its original, on its accounts, within its amounts'
       USING ERRCODE = 'check_violation';
   END IF;

@@ -128,11 +128,11 @@ CREATE OR REPLACE FUNCTION public.ledger_may_move(p_type text, p_kind text, p_po
     ' moved-transfer_in moved-pool_in moved-merge_in moved-merge_out ' ||
     ' fees+transfer_out ' ||
     ' donated+donate ' ||
-    ' donated-redemption_reversal ' ||
+    ' donated-redemption_reversal partner-redemption_reversal ' ||
     ' sold+adjust_debit ' ||
     ' sold-adjust_credit ' ||
-    ' partner+clawback partner+exchange_out ' ||
-    ' partner-earn partner-exchange_in ',
+    ' partner+exchange_out ' ||
+    ' partner-exchange_in ',
     ' ' || split_part(p_kind, ':', 1) || CASE WHEN p_points > 0 THEN '+' ELSE '-' END || p_type || ' ') > 0,
     false);
 
@@ -255,7 +255,8 @@ BEGIN
       h.counterpart_id IS NOT NULL
         OR h.type IN ('transfer_out', 'transfer_in', 'pool_out', 'pool_in', 'merge_out',
                       'merge_in') AS moves,
-      h.type IN ('adjust_credit', 'adjust_debit', 'import', 'write_off', 'reinstate') AS adjusts,
+      h.type IN ('adjust_credit', 'adjust_debit', 'import', 'write_off', 'reinstate',
+                 'exchange_in', 'exchange_out') AS adjusts,
       count(*) FILTER (WHERE a.keeps_balance) AS members,
       h.id IS NULL OR sum(n.points) <> 0 OR count(*) < 2 OR min(n.line) <> 1
         OR count(a.id) < count(*)
@@ -318,6 +319,7 @@ BEGIN
   END IF;
   IF adjusting IS NOT NULL THEN
     PERFORM public.ledger_judge_adjustments(adjusting);
+    PERFORM public.ledger_judge_exchanges(adjusting);
   END IF;
   IF reversing IS NOT NULL OR holding IS NOT NULL THEN
     PERFORM public.ledger_judge_give_backs(reversing || holding);
