@@ -85,6 +85,10 @@ def adjust(*, wish: Wish, by: User, moment: datetime) -> Adjustment:
     _call("lock_business_key(%s::text, 'staff', %s::text)", ACT, str(wish.key))
     if known := Adjustment.objects.filter(approval__public_id=wish.key).first():
         return known
+    # What became available or ended meanwhile is counted before anything is refused.
+    ledger.settle_due(
+        member_ids=[wish.member_id], moment=moment, recorded_at=moment, actor=f"staff:{by.pk}"
+    )
     _require_sound(wish, moment)
     approval = approvals.request(
         asked=Asked(

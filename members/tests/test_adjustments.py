@@ -205,6 +205,15 @@ def test_a_debit_within_the_balance_takes_what_is_there(member: Member, ann: Use
     assert held(member) == {}
 
 
+def test_a_debit_counts_what_became_available_meanwhile(member: Member, ann: User) -> None:
+    waiting = make_member("6011000099")
+    earn(waiting, 60, available_at=NOON + DAY)
+
+    done = staff.adjust(waiting, -50, ann, moment=NOON + 2 * DAY)
+
+    assert (done.moved_points, held(waiting)) == (50, {"available": 10})
+
+
 def test_a_debit_takes_what_ends_first(member: Member, ann: User) -> None:
     earn(member, 30, expires_at=NOON + 90 * DAY)
     earn(member, 30, expires_at=NOON + 10 * DAY)
