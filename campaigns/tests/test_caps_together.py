@@ -10,7 +10,7 @@ import pytest
 from campaigns.earning.results import LimitKey
 from campaigns.models import LimitCounter
 from campaigns.queries.rulebook import Rulebook
-from campaigns.services import counters
+from campaigns.services import counters, intake
 from campaigns.services.judging import CounterState
 from campaigns.tests.shop import (
     CARD,
@@ -74,6 +74,8 @@ def test_the_race_finds_a_counter_that_is_read_without_its_lock(
         return found
 
     monkeypatch.setattr(counters, "reserve", look)
+    # Each till in a transaction of its own: those that are joined would wait for one another.
+    monkeypatch.setattr(intake._joiner, "do", intake._alone)
     monkeypatch.setattr(counters, "_caps", lambda _book: {})
 
     assert sum(_race(8, per="store", cap=100)) == 320

@@ -59,16 +59,28 @@ class Claim:
     signed: Signed = field(compare=False)
 
 
-def prove(*, since: int = 0, files: Sequence[Path] | None = None) -> dict[str, Found]:
+def kept_outside() -> list[Path]:
+    """Return the checkpoints of the folder, in the order of their names.
+
+    To be called before the snapshot: a checkpoint that is written after it speaks of
+    seals that the snapshot cannot know.
+    """
+    return sorted(Path(settings.CHECKPOINT_DIR).glob("*/*.json"), key=lambda path: path.name)
+
+
+def prove(
+    *, since: int = 0, files: Sequence[Path] | None = None, folder: Sequence[Path] = ()
+) -> dict[str, Found]:
     """Return what differs, by the name of the invariant; to be called in one snapshot.
 
     Seals up to ``since`` are taken as they are, but for the latest checkpoint that covers no
-    more than them. ``files`` are the checkpoints kept outside, of the folder unless told.
+    more than them. ``files`` are the checkpoints kept outside: those of ``folder``, by
+    ``kept_outside``, unless told.
     """
     found = {name: Found() for name in INVARIANTS}
     _prove_leaves(found["seals_match"], since)
     _prove_complete(found["seals_complete"])
-    _Walk(found, since, files).run()
+    _Walk(found, since, files, folder).run()
     return found
 
 
@@ -130,8 +142,15 @@ def _prove_complete(found: Found) -> None:
 class _Walk:
     """Follows the seals in their order, and compares what is told of them."""
 
-    def __init__(self, found: dict[str, Found], since: int, files: Sequence[Path] | None) -> None:
+    def __init__(
+        self,
+        found: dict[str, Found],
+        since: int,
+        files: Sequence[Path] | None,
+        folder: Sequence[Path],
+    ) -> None:
         self.found = found
+        self.folder = folder
         self.since = since
         self.keys = checkpoints.public_keys()
         self.verified = since
@@ -240,10 +259,7 @@ class _Walk:
     def _outside(self, files: Sequence[Path] | None) -> Iterator[Claim]:
         """Yield what was kept outside, smallest first; a folder tells its order by names."""
         if files is None:
-            paths = sorted(
-                Path(settings.CHECKPOINT_DIR).glob("*/*.json"), key=lambda path: path.name
-            )
-            yield from self._in_order(paths)
+            yield from self._in_order(self.folder)
         else:
             yield from sorted(self._read(files))
 

@@ -90,6 +90,7 @@ def verify(
     Seals are proved with the rest, those after ``since`` against ``checkpoints``: the files of
     the folder unless told. ``wanted`` leaves them out, as it does the other checks.
     """
+    folder = proving.kept_outside() if wanted is None else []
     with connection.cursor() as cursor:
         if len(connection.savepoint_ids) == 0:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -102,7 +103,7 @@ def verify(
         cursor.execute("SET LOCAL enable_nestloop = off")
         findings = [_find(cursor, check) for check in (checks() if wanted is None else wanted)]
         if wanted is None:
-            findings += _prove(since, checkpoints)
+            findings += _prove(since, checkpoints, folder)
         cursor.execute("SELECT count(*) FROM members_ledgerentry")
         entries = cursor.fetchone()[0]
     return Report(entries, findings)
@@ -118,8 +119,8 @@ def _find(cursor: Any, check: Check) -> Finding:
     return Finding(check.name, check.invariant, found[0][0] if found else 0, rows)
 
 
-def _prove(since: int, checkpoints: Sequence[Path] | None) -> list[Finding]:
-    found = proving.prove(since=since, files=checkpoints)
+def _prove(since: int, checkpoints: Sequence[Path] | None, folder: Sequence[Path]) -> list[Finding]:
+    found = proving.prove(since=since, files=checkpoints, folder=folder)
     return [
         Finding(
             name, proving.INVARIANTS[name], what.differences, [what.first] if what.first else []
