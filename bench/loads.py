@@ -158,14 +158,14 @@ def batch_of(run: str, number: int) -> dict[str, Any]:
 
 
 def redemptions(site: Site, member: str, run: str) -> float:
-    """Return redemptions a second of one member, each holding 100 points and giving them back.
+    """Return redemptions a second of one member, each holding 150 points and giving them back.
 
     The lots are as many after the round as before it.
     """
     began = time.perf_counter()
     made = []
     for number in range(REDEMPTIONS):
-        body = {"member": {"id": member}, "reward": "food-bank", "mode": "hold"}
+        body = {"member": {"id": member}, "reward": "coffee", "mode": "hold"}
         key = f"bench-redeem-{run}-{number:08d}"
         made.append(call(site.address, site.token, "/api/v1/redemptions", body, key)["id"])
     seconds = time.perf_counter() - began
