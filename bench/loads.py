@@ -20,7 +20,7 @@ CLIENTS = 8
 SECONDS = 5
 BATCHES = 4
 ROWS = 500
-REDEMPTIONS = 30
+REDEMPTIONS = 25
 DONE = re.compile(r"requests (\d+) seconds ([\d.]+) errors (\d+)")
 TPS = re.compile(r"tps = ([\d.]+)")
 
