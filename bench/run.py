@@ -169,7 +169,7 @@ def _measure(
         _ratio(
             "S1",
             "a purchase over HTTP against pgbench",
-            ">= 0.12",
+            ">= 0.15",
             taken,
             ("single", "tpcb"),
             missing,
@@ -177,7 +177,7 @@ def _measure(
         _ratio(
             "S3",
             "batch intake against single purchases",
-            ">= 6",
+            ">= 12",
             taken,
             ("batch", "single"),
             missing,
