@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -139,15 +138,6 @@ def other_lots(available_account: int, points: int, own: Sequence[OpenLot]) -> l
             for lot, remaining, earned_at in cursor.fetchall()
             if lot not in mine
         ]
-
-
-def earliest_debit(lots: Sequence[int]) -> datetime | None:
-    """Return when the last of the lots was earned or given back; None without any."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT ledger_earliest_debit(%s::bigint[])", [list(lots)])
-        row = cursor.fetchone()
-    found: datetime | None = row[0]
-    return found
 
 
 def accounts_of(member_id: int) -> Accounts:

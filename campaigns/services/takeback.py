@@ -320,7 +320,7 @@ def _post_loss(
         "actor": actor,
         # Dated before its points were earned or given back, it would make a balance of the
         # past negative.
-        "occurred_at": max(occurred_at, returning.earliest_debit(takes) or occurred_at),
+        "occurred_at": ledger.earliest_debit(lots=takes, moment=occurred_at),
         "reverses": loss.transaction_id,
     }
     uses = [

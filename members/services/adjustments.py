@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
@@ -82,7 +82,7 @@ def adjust(*, wish: Wish, by: User, moment: datetime) -> Adjustment:
     :raises OwnAccount: the points are the person's own.
     :raises InsufficientPoints: a debit exceeds the balance and was not told to stay within it.
     """
-    _call("lock_business_key(%s::text, 'staff', %s::text)", ACT, str(wish.key))
+    ledger.call("lock_business_key(%s::text, 'staff', %s::text)", ACT, str(wish.key))
     if known := Adjustment.objects.filter(approval__public_id=wish.key).first():
         return known
     # What became available or ended meanwhile is counted before anything is refused.
@@ -222,7 +222,7 @@ def credit(
     counter: str = "adjusted",
 ) -> int:
     """Post points to the approval's member, debt first; return the transaction."""
-    (posted,) = _call(
+    (posted,) = ledger.call_row(
         "ledger_adjust_credit(%s::bigint, %s::bigint, %s::bigint, 'adjust_credit', %s::text,"
         " %s::text, %s::text, %s::text, %s::timestamptz, %s::timestamptz, %s::text,"
         " %s::timestamptz, %s::timestamptz)",
@@ -256,7 +256,7 @@ def debit(
     """
     if missing == "refuse":
         _require_posted_points(member_id or approval.member_id or 0, approval.currency_id, points)
-    posted, taken, to_debt = _call(
+    posted, taken, to_debt = ledger.call_row(
         "ledger_adjust_debit(%s::bigint, %s::bigint, %s::bigint, 'adjust_debit', %s::text,"
         " %s::text, %s::text, %s::text, %s::timestamptz, %s::timestamptz, %s::text,"
         " %s::bigint, %s::boolean, %s::text)",
@@ -313,13 +313,6 @@ def _life_of_what_was_taken(adjustment: Adjustment, moment: datetime) -> datetim
         )
         found: datetime | None = cursor.fetchone()[0]
     return found
-
-
-def _call(function: str, *arguments: Any) -> tuple[Any, ...]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {function}", arguments)
-        row: tuple[Any, ...] = cursor.fetchone()
-    return row
 
 
 approvals.ACTS.add(ACT, _("adjustment"), post)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.db import IntegrityError, connection, transaction
 
@@ -253,7 +253,7 @@ def _credit(
         points -= row.kept_points or 0
         if points == 0:
             return None
-    found = _call(
+    found = ledger.call_row(
         "ledger_adjust_credit(%s::bigint, %s::bigint, %s::bigint, %s::text, 'adjusted',"
         " %s::text, %s::text, %s::text, %s::timestamptz, %s::timestamptz, %s::text,"
         " %s::timestamptz, %s::timestamptz)",
@@ -268,7 +268,7 @@ def _debit(
     run: _Run, row: PointBatchRow, points: int, *, source: str, missing: str, of: int | None
 ) -> tuple[int | None, int]:
     kind = Type.IMPORT if run.batch.kind == Kind.IMPORT else Type.ADJUST_DEBIT
-    posted, taken, _debt = _call(
+    posted, taken, _debt = ledger.call_row(
         "ledger_adjust_debit(%s::bigint, %s::bigint, %s::bigint, %s::text, 'adjusted',"
         " %s::text, %s::text, %s::text, %s::timestamptz, %s::timestamptz, %s::text,"
         " %s::bigint, false, %s::text)",
@@ -315,13 +315,6 @@ def _tier(run: _Run, row: PointBatchRow, grading: ProgramGrading | None, *, forw
             member_id=row.member_id or 0,
             moment=run.moment,
         )
-
-
-def _call(function: str, *arguments: Any) -> tuple[Any, ...]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {function}", arguments)
-        found: tuple[Any, ...] = cursor.fetchone()
-    return found
 
 
 POST_BATCHES = Job(name="post_batches", chunk=post_due, is_exclusive=False)

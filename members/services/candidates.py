@@ -60,6 +60,12 @@ def find(*, member_ids: Sequence[int], moment: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_PAIRS, {"members": list(member_ids)})
         pairs = [(row[0], row[1]) for row in cursor.fetchall()]
+    known = set(
+        MergeCandidate.objects.filter(first_id__in=[first for first, _ in pairs]).values_list(
+            "first_id", "second_id"
+        )
+    )
+    pairs = [pair for pair in pairs if pair not in known]
     people = _people({member for pair in pairs for member in pair})
     rows = []
     for first, second in pairs:
@@ -76,9 +82,9 @@ def find(*, member_ids: Sequence[int], moment: datetime) -> int:
                     found_at=moment,
                 )
             )
-    before = MergeCandidate.objects.count()
+    # Another run may have found the same at the same time.
     MergeCandidate.objects.bulk_create(rows, ignore_conflicts=True)
-    return MergeCandidate.objects.count() - before
+    return len(rows)
 
 
 def name_pair(*, one: Member, other: Member, moment: datetime) -> MergeCandidate:

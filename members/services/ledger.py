@@ -102,7 +102,18 @@ class Debit:
 
 def lock(*, member_ids: Sequence[int]) -> None:
     """Wait for the members' accounts, in the one order; held until the transaction ends."""
-    _call("ledger_lock(%s::bigint[])", list(member_ids))
+    call("ledger_lock(%s::bigint[])", list(member_ids))
+
+
+def earliest_debit(*, lots: Sequence[int], moment: datetime) -> datetime:
+    """Return ``moment``, or when the last of the lots was earned or given back, if that is later.
+
+    A debit that is dated before would make a balance of the past negative.
+    """
+    found: datetime = call(
+        "greatest(%s::timestamptz, ledger_earliest_debit(%s::bigint[]))", moment, list(lots)
+    )
+    return found
 
 
 def settle_due(
@@ -112,7 +123,7 @@ def settle_due(
 
     A repeat finds nothing due.
     """
-    posted: int = _call(
+    posted: int = call(
         "ledger_settle_due(%s::bigint[], %s::timestamptz, %s::timestamptz, %s::text)",
         *(list(member_ids), moment, recorded_at, actor),
     )
@@ -126,7 +137,7 @@ def debit(*, wanted: Debit, occurred_at: datetime, recorded_at: datetime) -> int
 
     :raises IntegrityError: the points are not there, or the member is in debt.
     """
-    posted: int = _call(
+    posted: int = call(
         "ledger_debit(%s::bigint, %s::bigint, %s::bigint, %s::text, %s::text, %s::text, %s::text,"
         " %s::timestamptz, %s::timestamptz, %s::timestamptz)",
         *(wanted.member_id, wanted.currency_id, wanted.points, wanted.type, wanted.source),
@@ -150,7 +161,7 @@ def capture(
 
     :raises IntegrityError: the hold has ended, or holds fewer points.
     """
-    posted: int = _call(
+    posted: int = call(
         "ledger_capture(%s::bigint, %s::text, %s::timestamptz, %s::timestamptz, %s::bigint)",
         *(hold_id, actor, occurred_at, recorded_at, points),
     )
@@ -175,7 +186,7 @@ def give_back(
 
     :raises IntegrityError: the hold has ended, or fewer points are left of the redemption.
     """
-    posted: int = _call(
+    posted: int = call(
         "ledger_give_back(%s::bigint, %s::text, %s::text, %s::text, %s::timestamptz,"
         " %s::timestamptz, %s::text, %s::bigint)",
         *(original_id, source, external_ref, actor, occurred_at, recorded_at, reason_code),
@@ -201,7 +212,7 @@ def reinstate(
 
     :raises IntegrityError: fewer points are left of the expiry, or nobody approved it.
     """
-    posted: int = _call(
+    posted: int = call(
         "ledger_reinstate(%s::bigint, %s::bigint, %s::text, %s::text, %s::text,"
         " %s::timestamptz, %s::text, %s::timestamptz)",
         *(expiry_id, points, source, external_ref, actor, moment, reason_code, expires_at),
@@ -220,7 +231,7 @@ def renew(*, member_id: int, currency: PointCurrency, act: str, moment: datetime
         member_id=member_id, currency=currency, kind=LedgerAccount.Kind.AVAILABLE
     )
     acts = [{"account": account, "act": act, "at": moment}]
-    _call("ledger_renew(%s::jsonb, %s::timestamptz)", dumps(acts).decode(), moment)
+    call("ledger_renew(%s::jsonb, %s::timestamptz)", dumps(acts).decode(), moment)
 
 
 def post(*, program_id: int, posting: Posting, recorded_at: datetime) -> list[int]:
@@ -228,7 +239,7 @@ def post(*, program_id: int, posting: Posting, recorded_at: datetime) -> list[in
 
     :raises IntegrityError: some of them break a rule of the books; none is posted.
     """
-    ids: list[int] = _call(
+    ids: list[int] = call(
         "ledger_post(%s::bigint, %s::timestamptz, %s::jsonb)",
         *(program_id, recorded_at, dumps(as_document(posting)).decode()),
     )
@@ -279,8 +290,14 @@ def _header(header: Header) -> dict[str, Any]:
     }
 
 
-def _call(function: str, *arguments: Any) -> Any:
+def call(function: str, *arguments: Any) -> Any:
+    """Return what a function of the database answers: its text with places, then the values."""
+    return call_row(function, *arguments)[0]
+
+
+def call_row(function: str, *arguments: Any) -> tuple[Any, ...]:
+    """Return the one row of a function of the database, by its columns."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}", arguments)
-        row = cursor.fetchone()
-    return row[0] if row else None
+        cursor.execute(f"SELECT * FROM {function}", arguments)
+        row: tuple[Any, ...] = cursor.fetchone()
+    return row

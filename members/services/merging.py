@@ -137,13 +137,6 @@ def undo(*, merge_id: int, by: User | None, moment: datetime) -> MemberMerge:
     return row
 
 
-def survivor_of(member: Member) -> Member:
-    """Return the member whom this row went into, or the row itself."""
-    if member.merged_into_id is None:
-        return member
-    return Member.objects.get(pk=member.merged_into_id)
-
-
 def together(member: Member) -> list[int]:
     """Return the rows to lock for an act on the member: its own and that of its survivor."""
     rows = [member.pk]

@@ -22,20 +22,23 @@ DAYS = (60, 30, 7)
 KIND = "points_expiring"
 ROWS_AT_ONCE = 2000
 
+# Available lots of whoever reads messages, with their end and the last day of their use.
+_ENDING = """FROM members_pointlot l
+JOIN members_ledgeraccount a ON a.id = l.account_id AND a.kind = 'available'
+JOIN members_member m ON m.id = a.member_id AND m.status NOT IN ('closed', 'erased')
+JOIN members_pointcurrency c ON c.id = a.currency_id
+JOIN members_program p ON p.id = a.program_id
+CROSS JOIN LATERAL (SELECT
+  ledger_lot_end(l.expires_at, l.renew_months, a.active_on, p.id) AS ends_at) e
+CROSS JOIN LATERAL (SELECT
+  ((e.ends_at - interval '1 microsecond') AT TIME ZONE p.timezone)::date AS last_day) d"""
+
 # One statement for everybody: it reads what is there and locks nobody's points.
-_TELL = """
+_TELL = f"""
 WITH ending AS (
   SELECT a.id AS account_id, a.member_id, a.program_id, c.code, e.ends_at, d.last_day, n.days,
     sum(l.remaining)::bigint AS points
-  FROM members_pointlot l
-  JOIN members_ledgeraccount a ON a.id = l.account_id AND a.kind = 'available'
-  JOIN members_member m ON m.id = a.member_id AND m.status NOT IN ('closed', 'erased')
-  JOIN members_pointcurrency c ON c.id = a.currency_id
-  JOIN members_program p ON p.id = a.program_id
-  CROSS JOIN LATERAL (SELECT
-    ledger_lot_end(l.expires_at, l.renew_months, a.active_on, p.id) AS ends_at) e
-  CROSS JOIN LATERAL (SELECT
-    ((e.ends_at - interval '1 microsecond') AT TIME ZONE p.timezone)::date AS last_day) d
+  {_ENDING}
   CROSS JOIN LATERAL (
     SELECT min(x.days::int) AS days
     FROM jsonb_array_elements_text(%(days)s::jsonb -> c.id::text) x(days)
@@ -62,18 +65,10 @@ INSERT INTO members_outboxevent (public_id, program_id, kind, member_id, payload
 """
 
 # The same for the days to come, one line for each notice; nothing is written.
-_FORETELL = """
+_FORETELL = f"""
 SELECT a.member_id, c.code, sum(l.remaining)::bigint,
   (d.last_day - n.days)::timestamp AT TIME ZONE p.timezone
-FROM members_pointlot l
-JOIN members_ledgeraccount a ON a.id = l.account_id AND a.kind = 'available'
-JOIN members_member m ON m.id = a.member_id AND m.status NOT IN ('closed', 'erased')
-JOIN members_pointcurrency c ON c.id = a.currency_id
-JOIN members_program p ON p.id = a.program_id
-CROSS JOIN LATERAL (SELECT
-  ledger_lot_end(l.expires_at, l.renew_months, a.active_on, p.id) AS ends_at) e
-CROSS JOIN LATERAL (SELECT
-  ((e.ends_at - interval '1 microsecond') AT TIME ZONE p.timezone)::date AS last_day) d
+{_ENDING}
 CROSS JOIN LATERAL (SELECT x.days::int AS days
   FROM jsonb_array_elements_text(%(days)s::jsonb -> c.id::text) x(days)) n
 WHERE l.remaining > 0 AND l.expires_at <= %(latest)s::timestamptz

@@ -101,7 +101,7 @@ def move(*, wish: Wish, moment: datetime) -> PartnerMovement:
     :raises InsufficientPoints: the member has fewer, or is in debt.
     :raises MovementConflict: the reference named something else before.
     """
-    _call(
+    ledger.call(
         "lock_business_key('partner', %s::text, %s::text)",
         *(f"{wish.partner.code} {wish.kind}", wish.external_id),
     )
@@ -196,7 +196,9 @@ def fund(
     """
     if partner.funding != Partner.Funding.PREPAID:
         raise PartnerRefused("The partner pays by its statements.", reason="postpaid")
-    _call("lock_business_key('partner', %s::text, %s::text)", f"{partner.code} pack", reference)
+    ledger.call(
+        "lock_business_key('partner', %s::text, %s::text)", f"{partner.code} pack", reference
+    )
     known = PartnerFunding.objects.filter(partner=partner, reference=reference).first()
     if known is not None:
         if (known.points, known.amount) != (points, amount):
@@ -317,7 +319,7 @@ def _written(wish: Wish, terms: _Terms, moment: datetime) -> PartnerMovement:
 
 
 def _posted_in(movement: PartnerMovement, wish: Wish) -> int:
-    posted: int = _call(
+    posted: int = ledger.call(
         "ledger_adjust_credit(%s::bigint, %s::bigint, %s::bigint, 'exchange_in', %s::text,"
         " %s::text, %s::text, %s::text, %s::timestamptz, %s::timestamptz, '',"
         " %s::timestamptz, %s::timestamptz)",
@@ -329,7 +331,7 @@ def _posted_in(movement: PartnerMovement, wish: Wish) -> int:
 
 
 def _posted_out(movement: PartnerMovement) -> int:
-    posted: int = _call(
+    posted: int = ledger.call(
         "ledger_exchange_out(%s::bigint, %s::bigint, %s::bigint, %s::text, %s::text, %s::text,"
         " %s::timestamptz, %s::timestamptz)",
         *(movement.member_id, movement.partner.currency_id, movement.points),

@@ -12,7 +12,7 @@ from typing import Final
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from loyalty_site.lib.problems import FieldError, Invalid
@@ -150,7 +150,7 @@ def _write(
                     source=ERASURE,
                     external_ref=str(member.public_id),
                     actor=actor,
-                    occurred_at=_earliest(lots, moment),
+                    occurred_at=ledger.earliest_debit(lots=[lot.pk for lot in lots], moment=moment),
                     reason_code=ERASURE,
                 )
             ],
@@ -165,17 +165,6 @@ def _write(
             ],
         ),
     )
-
-
-def _earliest(lots: Sequence[PointLot], moment: datetime) -> datetime:
-    # A till's clock may be ahead: points are never taken before they were earned.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT greatest(%s::timestamptz, ledger_earliest_debit(%s::bigint[]))",
-            [moment, [lot.pk for lot in lots]],
-        )
-        found: datetime = cursor.fetchone()[0]
-    return found
 
 
 def _purge(member: Member) -> None:

@@ -309,12 +309,8 @@ def _hold(row: Transfer, decision: Decision, actor: str, moment: datetime) -> in
             },
         )
         taken = cursor.fetchall()
-        # Points that a till recorded ahead of its time are never sent before they were earned.
-        cursor.execute(
-            "SELECT greatest(%s::timestamptz, ledger_earliest_debit(%s::bigint[]))",
-            [moment, [lot[0] for lot in taken]],
-        )
-        at = cursor.fetchone()[0]
+    # Points that a till recorded ahead of its time are never sent before they were earned.
+    at = ledger.earliest_debit(lots=[lot[0] for lot in taken], moment=moment)
     posting = ledger.Posting(
         headers=[
             ledger.Header(
