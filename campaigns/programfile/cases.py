@@ -19,7 +19,7 @@ from .document import (
 from .reader import INTEGER_MAX, Reader
 
 # Keys of ``expect`` that are no currency; ``points`` may be both, it is the main currency.
-EXPECT_KEYS: Final = ("awards", "tier", "currencies")
+EXPECT_KEYS: Final = ("awards", "tier", "currencies", "not_applied", "taken_back")
 
 
 def read(reader: Reader, zone: ZoneInfo) -> CaseSection:
@@ -31,12 +31,37 @@ def read(reader: Reader, zone: ZoneInfo) -> CaseSection:
         purchase=reader.section("purchase", _purchase),
         event=reader.section("event", _event),
         expect=reader.section("expect", _expectation) or Expectation(),
+        returned=_returned(reader),
     )
     if (section.purchase is None) == (section.event is None):
         reader.refuse("purchase", "either a purchase or an event")
     if section.expect == Expectation():
         reader.refuse("expect", "at least one of points, awards, tier or a currency")
+    _check_returned(reader, section)
     return section
+
+
+def _returned(reader: Reader) -> dict[str, Decimal]:
+    value: Any = reader.raw("returned")
+    if value is None:
+        return {}
+    inner = Reader(value, reader.at("returned"), reader.problems)
+    return {name: inner.decimal(name, above=Decimal(0), places=3) for name in inner.rest()}
+
+
+def _check_returned(reader: Reader, section: CaseSection) -> None:
+    bought = (
+        {line.line_id: line.quantity for line in section.purchase.lines}
+        if (section.purchase)
+        else {}
+    )
+    for line_id, quantity in section.returned.items():
+        if line_id not in bought:
+            reader.refuse(f"returned.{line_id}", f"one of {', '.join(bought) or 'no line'}")
+        elif quantity > bought[line_id]:
+            reader.refuse(f"returned.{line_id}", f"at most {bought[line_id]}, which was bought")
+    if section.expect.taken_back and not section.returned:
+        reader.refuse("returned", "what comes back, since the test expects what is taken back")
 
 
 def _member(reader: Reader, zone: ZoneInfo) -> CaseMember:
@@ -99,10 +124,20 @@ def _expectation(reader: Reader) -> Expectation:
     points = reader.optional_integer("points")
     tier = reader.optional_text("tier")
     awards = _counts(reader, "awards")
+    not_applied = _reasons(reader)
+    taken_back = _counts(reader, "taken_back")
     currencies = _counts(reader, "currencies")
     # Any other key is a currency: ``expect: {points: 20, status: 10}``.
     currencies |= {key: reader.integer(key, most=INTEGER_MAX) for key in reader.rest()}
-    return Expectation(points=points, currencies=currencies, awards=awards, tier=tier)
+    return Expectation(points, currencies, awards, tier, not_applied, taken_back)
+
+
+def _reasons(reader: Reader) -> dict[str, str]:
+    value: Any = reader.raw("not_applied")
+    if value is None:
+        return {}
+    inner = Reader(value, reader.at("not_applied"), reader.problems)
+    return {rule: inner.text(rule) for rule in inner.rest()}
 
 
 def _counts(reader: Reader, key: str) -> dict[str, int]:

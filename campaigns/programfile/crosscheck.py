@@ -174,8 +174,12 @@ def _check_case(
         _expect(segment, names.segments, f"{path}.member.segments", problems)
     for currency in case.expect.currencies:
         _expect(currency, names.currencies, f"{path}.expect.{currency}", problems)
-    for rule in case.expect.awards:
-        _expect(rule, names.rules, f"{path}.expect.awards.{rule}", problems)
+    for currency in case.expect.taken_back:
+        place = f"{path}.expect.taken_back.{currency}"
+        _expect(currency, names.currencies, place, problems)
+    for key, rules in (("awards", case.expect.awards), ("not_applied", case.expect.not_applied)):
+        for rule in rules:
+            _expect(rule, names.rules, f"{path}.expect.{key}.{rule}", problems)
 
 
 def _depends_on_moment(document: ProgramDocument) -> bool:

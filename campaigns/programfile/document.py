@@ -369,18 +369,24 @@ class Expectation:
     """What a test expects; only what it names is compared.
 
     ``points`` are of the program's first redeemable currency, ``currencies`` by code,
-    ``awards`` by rule code, ``tier`` is the one after the fact.
+    ``awards`` by rule code, ``tier`` is the one after the fact. ``not_applied`` has reasons by
+    rule code, ``taken_back`` points by currency of what the test's return takes.
     """
 
     points: int | None = None
     currencies: Mapping[str, int] = field(default_factory=dict)
     awards: Mapping[str, int] = field(default_factory=dict)
     tier: str | None = None
+    not_applied: Mapping[str, str] = field(default_factory=dict)
+    taken_back: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class CaseSection:
-    """An embedded test: one fact of one member, and what it should give."""
+    """An embedded test: one fact of one member, and what it should give.
+
+    ``returned`` is how much of each line of the purchase comes back afterwards.
+    """
 
     name: str
     at: datetime | None
@@ -388,6 +394,7 @@ class CaseSection:
     purchase: CasePurchase | None
     event: CaseEvent | None
     expect: Expectation
+    returned: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

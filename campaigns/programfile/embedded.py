@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from campaigns.earning.evaluate import evaluate
 from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
 from campaigns.earning.results import Evaluation
 from campaigns.earning.rules import CompiledRule, compile_caps, compile_definition
 from loyalty_site.lib import money
-from members import grading
+from members import grading, lots
 
+from . import trace_diff
 from .canonical import caps_of, live_definitions
-from .document import CaseLine, CasePurchase, CaseSection, ProgramDocument
+from .document import CaseLine, CasePurchase, CaseSection, Expectation, ProgramDocument
 
 # The moment of a test without one, in a program none of whose rules asks for the moment.
 _ANY_MOMENT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -39,6 +42,8 @@ class CaseOutcome:
     name: str
     differences: tuple[Difference, ...]
     evaluation: Evaluation
+    expect: Expectation
+    not_asked: Mapping[str, str]
 
     @property
     def passed(self) -> bool:
@@ -47,19 +52,10 @@ class CaseOutcome:
 
     @property
     def report(self) -> str:
-        """Return lines for a person: the verdict, then the differences and the trace."""
+        """Return lines for a person: the verdict, and of a failure the difference of the traces."""
         if self.passed:
             return f"ok    {self.name}"
-        lines = [f"FAIL  {self.name}", *(f"        {each}" for each in self.differences)]
-        lines += [
-            f"        {award.points:>6} {award.currency:<10} {award.rule_code}: {award.text}"
-            for award in self.evaluation.awards
-        ]
-        lines += [
-            f"             - {each.rule_code or each.coupon}: {each.reason}, {each.text}"
-            for each in self.evaluation.not_applied
-        ]
-        return "\n".join(lines)
+        return "\n".join([f"FAIL  {self.name}", *trace_diff.lines(self)])
 
 
 def run_tests(document: ProgramDocument) -> list[CaseOutcome]:
@@ -82,8 +78,15 @@ def _run(case: CaseSection, document: ProgramDocument, rules: list[CompiledRule]
         segments=frozenset(case.member.segments),
     )
     caps = compile_caps(caps_of(document))
-    evaluation = evaluate(rules, _fact(case, document, at), member, {}, caps=caps)
-    return CaseOutcome(case.name, _differences(case, document, evaluation, at, tier), evaluation)
+    fact = _fact(case, document, at)
+    evaluation = evaluate(rules, fact, member, {}, caps=caps)
+    return CaseOutcome(
+        name=case.name,
+        differences=_differences(case, document, evaluation, at, tier),
+        evaluation=evaluation,
+        expect=case.expect,
+        not_asked=trace_diff.not_asked(document, rules, fact, case.expect),
+    )
 
 
 def _fact(case: CaseSection, document: ProgramDocument, at: datetime) -> PurchaseFacts | EventFacts:
@@ -150,11 +153,36 @@ def _differences(
     ]
     if expect.tier is not None:
         compared.append(("tier", expect.tier, _tier_after(document, evaluation, at, tier)))
+    reasons: dict[str | None, str] = {
+        each.rule_code: each.reason for each in reversed(evaluation.not_applied)
+    }
+    compared += [
+        (f"not_applied.{code}", reason, reasons.get(code, "applied" if code in by_rule else None))
+        for code, reason in expect.not_applied.items()
+    ]
+    if expect.taken_back:
+        taken = _taken_back(case, evaluation)
+        compared += [
+            (f"taken_back.{code}", n, taken[code]) for code, n in expect.taken_back.items()
+        ]
     return tuple(
         Difference(what, expected, actual)
         for what, expected, actual in compared
         if expected is not None and expected != actual
     )
+
+
+def _taken_back(case: CaseSection, evaluation: Evaluation) -> Counter[str]:
+    """Return by currency what the test's return takes back, by the attribution of the awards."""
+    taken: Counter[str] = Counter()
+    lines = case.purchase.lines if case.purchase else ()
+    for award in evaluation.awards:
+        for line, attributed in zip(lines, award.attribution, strict=True):
+            back = case.returned.get(line.line_id)
+            if back:
+                points = lots.taken_back(attributed, line.quantity, Decimal(0), back)
+                taken[award.currency] += points
+    return taken
 
 
 def _tier_after(
