@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from math import lcm
 from typing import Any, Final, NamedTuple
 
 from loyalty_site.lib import money
@@ -83,11 +84,16 @@ class Base:
         self._parts.append((effect, selected, given))
 
     def weights(self, basket: Basket) -> list[int | Fraction]:
-        """Return what each line contributed, exactly, in proportion."""
+        """Return what each line contributed, exactly, in proportion.
+
+        The rates are brought to whole numbers first: fractions cost ten times as much, and only
+        the proportion counts.
+        """
         weights: list[int | Fraction] = [0] * len(basket.nets)
         alike = len({(part.numerator, part.denominator) for part, _, _ in self._parts}) <= 1
+        scale = lcm(*(part.denominator for part, _, _ in self._parts))
         for effect, selected, _ in self._parts:
-            rate = 1 if alike else Fraction(effect.numerator, effect.denominator)
+            rate = 1 if alike else effect.numerator * (scale // effect.denominator)
             nets = effect.nets_of(basket)
             for index in selected:
                 weights[index] += nets[index] * rate

@@ -107,12 +107,18 @@ def ask(
     return Requests(fact, member, known, asked, refused)
 
 
-def grant(requests: Requests, counters: Counters, caps: Sequence[Cap] = ()) -> Evaluation:
-    """Return what the limits let through of what was asked, and why not of the rest."""
+def grant(
+    requests: Requests, counters: Counters, caps: Sequence[Cap] = (), *, attributed: bool = True
+) -> Evaluation:
+    """Return what the limits let through of what was asked, and why not of the rest.
+
+    A replay that knows that nothing of a purchase comes back asks for awards that are not
+    ``attributed`` to lines, which is the larger half of the work.
+    """
     fact = requests.fact
     refused = list(requests.refused)
     allowance = Allowance(counters, fact, requests.member.id, caps)
-    awards = _awards(requests.asked, fact, allowance, refused)
+    awards = _awards(requests.asked, fact, allowance, refused, attributed)
     if isinstance(fact, PurchaseFacts) and fact.coupons:
         refused = refusals.with_coupons(fact.coupons, requests.known, awards, refused)
     return Evaluation(tuple(awards), tuple(refused))
@@ -193,18 +199,22 @@ def _is_multiplier(asked: Asked) -> bool:
 
 
 def _awards(
-    asked: Sequence[Asked], fact: Fact, allowance: Allowance, refused: list[NotApplied]
+    asked: Sequence[Asked],
+    fact: Fact,
+    allowance: Allowance,
+    refused: list[NotApplied],
+    attributed: bool,
 ) -> list[AwardDraft]:
     awards = []
     for each in asked:
         if each.request.points:
-            awards.append(_award(each, fact, allowance))
+            awards.append(_award(each, fact, allowance, attributed))
         else:
             refused.append(refusals.empty(each.rule, each.currency, each.request))
     return awards
 
 
-def _award(asked: Asked, fact: Fact, allowance: Allowance) -> AwardDraft:
+def _award(asked: Asked, fact: Fact, allowance: Allowance, attributed: bool) -> AwardDraft:
     rule, request = asked.rule, asked.request
     grant = allowance.grant(rule, asked.currency, request.points)
     lines = () if isinstance(fact, EventFacts) else fact.lines
@@ -221,7 +231,9 @@ def _award(asked: Asked, fact: Fact, allowance: Allowance) -> AwardDraft:
         capped_by=grant.capped_by,
         text=f"{request.text}; {grant.sentence}" if grant.sentence else request.text,
         trace=request.trace,
-        attribution=_attribution(grant.points, request.weights, asked.selected, len(lines)),
+        attribution=_attribution(grant.points, request.weights, asked.selected, len(lines))
+        if attributed
+        else (),
         line_id=lines[asked.selected[0]].line_id if one_line else None,
         limit_uses=grant.uses,
         pending=rule.pending,
