@@ -24,6 +24,7 @@ from campaigns.queries.receipts import receipts_for
 from loyalty_site.admin.adjusting import adjust_view
 from loyalty_site.admin.orders import order_view
 from loyalty_site.admin.reinstating import reinstate_view
+from loyalty_site.admin.tagging import tag_view
 from loyalty_site.lib.admin import ReadOnlyAdmin, badge
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
@@ -133,10 +134,12 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
         change = self.admin_site.admin_view(require_POST(self.change_status))
         adjust = self.admin_site.admin_view(self.adjust_points)
         order = self.admin_site.admin_view(self.order_points)
+        tags = self.admin_site.admin_view(require_POST(self.change_tags))
         return [
             path("<int:pk>/status/", change, name="members_member_status"),
             path("<int:pk>/adjust/", adjust, name="members_member_adjust"),
             path("<int:pk>/order/", order, name="members_member_order"),
+            path("<int:pk>/tags/", tags, name="members_member_tags"),
             path(
                 "<int:pk>/reinstate/<int:expiry>/",
                 self.admin_site.admin_view(self.reinstate_points),
@@ -144,6 +147,10 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
             ),
             *super().get_urls(),
         ]
+
+    def change_tags(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Put a tag on the member, or take one off."""
+        return tag_view(request, pk)
 
     def order_points(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Record points that the member paid for."""
@@ -178,6 +185,7 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
             "title": member.display_name,
             "is_popup": IS_POPUP_VAR in request.GET,
             "can_adjust": request.user.has_perm("members.add_approval"),
+            "can_tag": request.user.has_perm("members.add_membertag"),
             "can_change_status": request.user.has_perm("members.change_member"),
             **page_of(member, request.GET.get("currency"), timezone.now()),
         }
@@ -205,7 +213,7 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
 
 def page_of(member: Member, currency: str | None, now: datetime) -> dict[str, Any]:
     """Return everything that the member's page shows, read at the moment."""
-    held = dossier(member_id=member.pk, limit=SHOWN_MAX)
+    held = dossier(member_id=member.pk, limit=SHOWN_MAX, moment=now)
     chosen = _chosen(held, currency)
     redemptions = codes_of(member=member, limit=SHOWN_MAX)
     names = {row.public_id: _name(member, row.reward.name, row.reward.code) for row in redemptions}

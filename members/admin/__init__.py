@@ -8,6 +8,7 @@ from members.admin import (  # noqa: F401 - importing them registers them
     people,
     program,
     segments,
+    standing,
     tiers,
     transfers,
     users,

@@ -49,7 +49,8 @@ from members.models.people import (
 )
 from members.models.program import PointCurrency, Program, Store
 from members.models.proof import LedgerCheckpoint, LedgerNode, LedgerSeal, SealingState
-from members.models.segments import Segment, SegmentMembership
+from members.models.segments import Segment, SegmentMembership, SegmentMove, SegmentSnapshot
+from members.models.standing import MemberScore, MemberTag, ScoreMove
 from members.models.tiers import Tier, TierMembership
 from members.models.transfers import Transfer
 
@@ -80,6 +81,8 @@ __all__ = [
     "LotUse",
     "Member",
     "MemberMerge",
+    "MemberScore",
+    "MemberTag",
     "MergeCandidate",
     "Message",
     "OutboxEvent",
@@ -102,9 +105,12 @@ __all__ = [
     "Reinstatement",
     "Return",
     "ReturnLine",
+    "ScoreMove",
     "SealingState",
     "Segment",
     "SegmentMembership",
+    "SegmentMove",
+    "SegmentSnapshot",
     "StaffDay",
     "Store",
     "Tier",

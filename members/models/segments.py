@@ -43,3 +43,48 @@ class SegmentMembership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.member_id} in {self.segment_id}"
+
+
+class SegmentMove(models.Model):
+    """That a member entered or left a segment, once for each time; written with the membership.
+
+    Nothing ever changes a row; erasure removes those of its member.
+    """
+
+    segment = models.ForeignKey(
+        Segment, models.CASCADE, related_name="moves", db_index=False, editable=False
+    )
+    member = models.ForeignKey(Member, models.PROTECT, related_name="segment_moves", db_index=False)
+    entered = models.BooleanField(db_comment="False: the member left.")
+    moved_at = models.DateTimeField()
+    actor = models.CharField(max_length=64, blank=True, db_comment="Who moved them by hand.")
+
+    class Meta:
+        indexes = [
+            # Reader: whoever acts on moves and goes on from the last one that it saw; the
+            # segment's page, newest first.
+            models.Index(fields=["segment", "id"], name="members_segmentmove_in_order"),
+            # Reader: the member's page and their copy of what is held.
+            models.Index(fields=["member", "-id"], name="members_segmentmove_of_member"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} {'entered' if self.entered else 'left'} {self.segment_id}"
+
+
+class SegmentSnapshot(models.Model):
+    """How many members a segment held at its last refresh of a day of the program's calendar."""
+
+    segment = models.ForeignKey(
+        Segment, models.CASCADE, related_name="snapshots", db_index=False, editable=False
+    )
+    day = models.DateField()
+    members = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["segment", "day"], name="members_segmentsnapshot_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} on {self.day}: {self.members}"

@@ -84,6 +84,36 @@ class HeldCurrency:
 
 
 @dataclass(frozen=True, slots=True)
+class CarriedTag:
+    """A word on the member; ``expires_at`` None is for good."""
+
+    tag: str
+    actor: str
+    tagged_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownScore:
+    """A figure about the member, and since when it is the same."""
+
+    code: str
+    text: str
+    value: str | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InSegment:
+    """A segment that the member is in."""
+
+    id: int
+    code: str
+    names: Mapping[str, str]
+    entered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Dossier:
     """What is held about a member beside purchases, redemptions and the statement."""
 
@@ -93,6 +123,9 @@ class Dossier:
     tiers: tuple[TierStay, ...]
     lots: tuple[OpenLot, ...]
     currencies: tuple[HeldCurrency, ...]
+    tags: tuple[CarriedTag, ...]
+    scores: tuple[KnownScore, ...]
+    segments: tuple[InSegment, ...]
 
 
 _PARTS: Mapping[str, str] = {
@@ -128,6 +161,19 @@ _PARTS: Mapping[str, str] = {
       LEFT JOIN members_ledgeraccount a
         ON a.member_id = m.id AND a.currency_id = c.id AND a.kind = 'available'
       WHERE m.id = %(member)s::bigint ORDER BY c.is_retired, c.position, c.id""",
+    "tags": """
+      SELECT t.tag, t.actor, t.tagged_at, t.expires_at FROM members_membertag t
+      WHERE t.member_id = ANY (
+        SELECT unnest(m.id || m.absorbed) FROM members_member m WHERE m.id = %(member)s::bigint)
+        AND (t.expires_at IS NULL OR t.expires_at > %(moment)s::timestamptz)
+      ORDER BY t.tag, t.id LIMIT %(limit)s::int""",
+    "scores": """
+      SELECT s.code, s.text, trim_scale(s.value)::text AS value, s.since FROM members_memberscore s
+      WHERE s.member_id = %(member)s::bigint ORDER BY s.code""",
+    "segments": """
+      SELECT g.id, g.code, g.name AS names, x.entered_at FROM members_segmentmembership x
+      JOIN members_segment g ON g.id = x.segment_id AND NOT g.is_retired
+      WHERE x.member_id = %(member)s::bigint ORDER BY g.code LIMIT %(limit)s::int""",
 }
 # json keeps the order of the rows, and a number of any size.
 _DOSSIER = "SELECT " + ", ".join(
@@ -135,10 +181,13 @@ _DOSSIER = "SELECT " + ", ".join(
 )
 
 
-def dossier(*, member_id: int, limit: int) -> Dossier:
-    """Return what is held about a member who exists; at most ``limit`` of what grows."""
+def dossier(*, member_id: int, limit: int, moment: datetime) -> Dossier:
+    """Return what is held at the moment about a member who exists.
+
+    At most ``limit`` rows of what grows.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_DOSSIER, {"member": member_id, "limit": limit})
+        cursor.execute(_DOSSIER, {"member": member_id, "limit": limit, "moment": moment})
         found = dict(zip(_PARTS, map(orjson.loads, cursor.fetchone()), strict=True))
     return Dossier(
         identifiers=_read(HeldIdentifier, found["identifiers"]),
@@ -147,6 +196,9 @@ def dossier(*, member_id: int, limit: int) -> Dossier:
         tiers=_read(TierStay, found["tiers"]),
         lots=_read(OpenLot, found["lots"]),
         currencies=_read(HeldCurrency, found["currencies"]),
+        tags=_read(CarriedTag, found["tags"]),
+        scores=_read(KnownScore, found["scores"]),
+        segments=_read(InSegment, found["segments"]),
     )
 
 
@@ -155,7 +207,7 @@ def _read(kind: type[T], rows: Iterable[Mapping[str, Any]]) -> tuple[T, ...]:
     moments = {
         field.name
         for field in fields(kind)  # type: ignore[arg-type]
-        if field.name.endswith("_at") or field.name in {"at", "valid_until"}
+        if field.name.endswith("_at") or field.name in {"at", "since", "valid_until"}
     }
     return tuple(
         kind(

@@ -29,12 +29,16 @@ from members.models import (
     LedgerTransaction,
     LotUse,
     Member,
+    MemberScore,
+    MemberTag,
     Message,
     OutboxEvent,
     PointLot,
     PointsOrder,
     Reinstatement,
+    ScoreMove,
     SegmentMembership,
+    SegmentMove,
     User,
 )
 from members.services import consents, erasure_log, ledger, transfer_ends
@@ -174,6 +178,10 @@ def _purge(member: Member) -> None:
     OutboxEvent.objects.filter(member=member).delete()
     DataExport.objects.filter(member=member).delete()
     SegmentMembership.objects.filter(member=member).delete()
+    SegmentMove.objects.filter(member=member).delete()
+    MemberTag.objects.filter(member=member).delete()
+    MemberScore.objects.filter(member=member).delete()
+    ScoreMove.objects.filter(member=member).delete()
     LedgerNote.objects.filter(transaction__member=member).delete()
     Evidence.objects.filter(approval__member=member).delete()
     Approval.objects.filter(member=member).update(why="", answer="")

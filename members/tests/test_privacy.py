@@ -22,16 +22,21 @@ from members.models import (
     LedgerAccount,
     LedgerNote,
     Member,
+    MemberScore,
     Message,
     OutboxEvent,
     Purchase,
+    ScoreMove,
+    Segment,
+    SegmentMembership,
+    SegmentMove,
     User,
 )
 from members.queries.balances import balance_now
 from members.queries.held import rows_held
 from members.queries.lookup import find_member
 from members.queries.people import member_view
-from members.services import exports, privacy
+from members.services import exports, privacy, tags
 from members.services.consents import Answer
 from members.services.enrolment import enrol
 from members.services.profile import MemberErased, change
@@ -71,6 +76,18 @@ def make_known_member() -> Member:
     Message.objects.create(member=member, kind="hello", title=CANARY, dedupe_key="1", sent_at=NOON)
     OutboxEvent.objects.create(
         program=program, member=member, kind="x", payload={"name": CANARY}, created_at=NOON
+    )
+    tags.tag(member_id=member.pk, tag=CANARY, actor=CANARY, moment=NOON)
+    MemberScore.objects.create(
+        member=member, code="stage", text=CANARY, computed_at=NOON, since=NOON
+    )
+    ScoreMove.objects.create(
+        member=member, code="stage", text_before=CANARY, text_after="top", moved_at=NOON
+    )
+    segment = Segment.objects.create(program=program, code="regulars")
+    SegmentMembership.objects.create(segment=segment, member=member, entered_at=NOON)
+    SegmentMove.objects.create(
+        segment=segment, member=member, entered=True, moved_at=NOON, actor=CANARY
     )
     IdempotencyRecord.objects.create(
         caller="client:1",
@@ -113,6 +130,8 @@ def test_erasure_leaves_no_trace_of_the_person_and_the_points_are_forfeited() ->
 
     assert forfeited == {"points": 290}
     assert tables_with(CANARY) == []
+    assert not member.segment_moves.exists()
+    assert not member.segment_memberships.exists()
     assert User.objects.count() == EmailAddress.objects.count() == 0
     held = balance_now(member=member.public_id, moment=NOON + DAY)
     assert held is not None

@@ -1,0 +1,42 @@
+"""What is known of members beside their profile: tags and figures about them."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from loyalty_site.lib.admin import BooksAdmin
+from members.models import MemberScore, MemberTag, ScoreMove
+
+
+@admin.register(MemberTag)
+class MemberTagAdmin(BooksAdmin[MemberTag]):
+    """Words on members; they are put on and taken off on the member's page."""
+
+    list_display = ("member", "tag", "actor", "tagged_at", "expires_at")
+    list_filter = (("expires_at", admin.EmptyFieldListFilter), "tagged_at")
+    list_select_related = ("member",)
+    search_fields = ("tag__exact", "member__number__exact")
+    search_help_text = _("A whole tag or member number.")
+
+
+@admin.register(MemberScore)
+class MemberScoreAdmin(BooksAdmin[MemberScore]):
+    """The latest figures about members, such as their stage."""
+
+    list_display = ("member", "code", "text", "value", "since", "computed_at")
+    list_filter = ("code", "text")
+    list_select_related = ("member",)
+    search_fields = ("member__number__exact",)
+    search_help_text = _("A whole member number.")
+
+
+@admin.register(ScoreMove)
+class ScoreMoveAdmin(BooksAdmin[ScoreMove]):
+    """How words about members changed."""
+
+    list_display = ("member", "code", "text_before", "text_after", "moved_at")
+    list_filter = ("code", "text_after")
+    list_select_related = ("member",)
+    search_fields = ("member__number__exact",)
+    search_help_text = _("A whole member number.")
