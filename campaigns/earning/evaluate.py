@@ -6,7 +6,7 @@ alone, limits come last and influence nothing before them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -91,7 +91,10 @@ def ask(
     refused: list[NotApplied] = []
     held: list[tuple[CompiledRule, Sequence[int]]] = []
     for rule in known:
-        if not rule.is_live(fact):
+        if not rule.answers(fact):
+            continue
+        if not rule.is_now(fact):
+            refused.extend(_almost(rule, fact, context))
             continue
         if rule.when is not None and not rule.when(context):
             refused.extend(refusals.condition(rule, context, basket))
@@ -122,6 +125,14 @@ def grant(
     if isinstance(fact, PurchaseFacts) and fact.coupons:
         refused = refusals.with_coupons(fact.coupons, requests.known, awards, refused)
     return Evaluation(tuple(awards), tuple(refused))
+
+
+def _almost(rule: CompiledRule, fact: Fact, context: Context) -> Iterator[NotApplied]:
+    """Yield that the rule would hold at another hour near by; else it is passed over."""
+    if rule.when is not None and not rule.when(context):
+        return
+    if rule.lines is None or _selected(rule, fact, context):
+        yield from refusals.not_now(rule, fact)
 
 
 def _context(fact: Fact, member: MemberFacts) -> Context:

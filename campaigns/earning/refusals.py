@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from . import sentences
 from .attributes import Context, nfc
 from .effects import SCALE_DIGITS, Basket, Request
 from .results import AwardDraft, NotApplied
-from .rules import CompiledRule
+from .rules import CompiledRule, Fact
 
 
 def condition(rule: CompiledRule, context: Context, basket: Basket) -> Iterator[NotApplied]:
@@ -47,6 +48,24 @@ def no_line(rule: CompiledRule) -> NotApplied:
     """Return that no line of the purchase is one of the rule's."""
     text = f"No line where {rule.lines_text}"
     return _not_applied(rule, rule.effects[0].currency, "no_matching_line", text)
+
+
+def not_now(rule: CompiledRule, fact: Fact) -> Iterator[NotApplied]:
+    """Yield when the rule's campaign has its hours, if that is today or within a week."""
+    campaign = rule.campaign
+    if campaign is None or campaign.schedule is None:
+        return
+    schedule = campaign.schedule
+    start = schedule.next_start(fact.local)
+    # Read in the program's zone, whose clock the schedule speaks of.
+    if start is not None and campaign.is_on(start.replace(tzinfo=fact.local.tzinfo)):
+        text = f"Applies on {sentences.occurrence(start, schedule.duration)}"
+    elif (over := schedule.past_start(fact.local)) is not None:
+        text = f"Applied on {sentences.occurrence(over, schedule.duration)}"
+    else:
+        return
+    for currency in _currencies(rule):
+        yield _not_applied(rule, currency, "not_now", text)
 
 
 def not_combined(rule: CompiledRule, currency: str) -> NotApplied:

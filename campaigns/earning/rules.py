@@ -14,6 +14,7 @@ from .conditions import Minimum, Test, compile_tree, coupons_named, minimum_net
 from .effects import Effect, compile_effect
 from .facts import EventFacts, PurchaseFacts
 from .results import LimitKey, Pending, pending_of
+from .schedules import Schedule, compile_schedule
 
 Fact = PurchaseFacts | EventFacts
 
@@ -52,12 +53,22 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """The campaign around a promotion; ``starts_at`` inclusive, ``ends_at`` exclusive."""
+    """The campaign around a promotion; ``starts_at`` inclusive, ``ends_at`` exclusive.
+
+    With a ``schedule`` its rules hold in the hours of that alone.
+    """
 
     code: str
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     budget_points: int | None = None
+    schedule: Schedule | None = None
+
+    def is_on(self, at: datetime) -> bool:
+        """Return whether the moment lies in the window, whatever the schedule says."""
+        return (self.starts_at is None or self.starts_at <= at) and (
+            self.ends_at is None or at < self.ends_at
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +93,20 @@ class CompiledRule:
 
     def is_live(self, fact: Fact) -> bool:
         """Return whether the rule answers to this kind of fact, at its moment."""
+        return self.answers(fact) and self.is_now(fact)
+
+    def answers(self, fact: Fact) -> bool:
+        """Return whether the rule is one for this kind of fact, within its campaign's window."""
         if self.trigger != trigger_of(fact):
             return False
+        return self.campaign is None or self.campaign.is_on(fact.occurred_at)
+
+    def is_now(self, fact: Fact) -> bool:
+        """Return whether the moment lies in the hours of the campaign's schedule, if it has one."""
         campaign = self.campaign
-        if campaign is None:
+        if campaign is None or campaign.schedule is None:
             return True
-        at = fact.occurred_at
-        return (campaign.starts_at is None or campaign.starts_at <= at) and (
-            campaign.ends_at is None or at < campaign.ends_at
-        )
+        return campaign.schedule.holds(fact.local)
 
 
 def trigger_of(fact: Fact) -> str:
@@ -101,17 +117,19 @@ def trigger_of(fact: Fact) -> str:
 def compile_definition(definition: Mapping[str, Any], version: int) -> CompiledRule:
     """Return the rule of a stored definition: its body, and under ``campaign`` what is around it.
 
-    ``campaign`` is None or ``{code, starts_at, ends_at, budget_points}`` with instants in
-    ISO form.
+    ``campaign`` is None or ``{code, starts_at, ends_at, budget_points, schedule}`` with instants
+    in ISO form.
     """
     around = definition.get("campaign")
     campaign = None
     if around is not None:
+        schedule = around.get("schedule")
         campaign = Campaign(
             around["code"],
             _instant(around.get("starts_at")),
             _instant(around.get("ends_at")),
             around.get("budget_points"),
+            compile_schedule(schedule) if schedule else None,
         )
     return compile_rule(definition, version=version, campaign=campaign)
 

@@ -7,9 +7,10 @@ replaces the templates and never takes a finished sentence apart.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from . import attributes
+from . import attributes, schedules
 
 _CLAUSES: Final[Mapping[str, str]] = {
     "eq": "{attribute} is {value}",
@@ -37,6 +38,17 @@ _WEEKDAYS: Final = (
     "Saturday",
     "Sunday",
 )
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_ORDINALS: Final = ("first", "second", "third", "fourth", "fifth")
+_UNITS: Final[Mapping[str, str]] = {
+    "DAILY": "day",
+    "WEEKLY": "week",
+    "MONTHLY": "month",
+    "YEARLY": "year",
+}
 _PERIODS: Final[Mapping[str, str]] = {
     "day": "a day",
     "week": "a week",
@@ -103,8 +115,12 @@ def points(number: int) -> str:
     return f"{number} point" if number == 1 else f"{number} points"
 
 
-def rule_sentence(rule: Mapping[str, Any]) -> str:
-    """Return one rule of a program file as a sentence for the member."""
+def rule_sentence(rule: Mapping[str, Any], schedule: Mapping[str, Any] | None = None) -> str:
+    """Return one rule of a program file as a sentence for the member.
+
+    ``schedule`` is that of its campaign; a stored definition carries its own.
+    """
+    schedule = schedule or (rule.get("campaign") or {}).get("schedule")
     text = ", ".join(effect_sentence(effect) for effect in rule["effects"])
     if rule.get("lines"):
         text += f" on lines where {sentence(rule['lines'])}"
@@ -112,8 +128,58 @@ def rule_sentence(rule: Mapping[str, Any]) -> str:
         text += f" for the event {rule['trigger'].removeprefix('event:')}"
     if rule.get("when"):
         text += f" when {sentence(rule['when'])}"
+    if schedule:
+        text += f", {schedule_sentence(schedule)}"
     limits = [limit_sentence(limit) for limit in rule.get("limits") or ()]
     return "; ".join([text[:1].upper() + text[1:], *limits]) + "."
+
+
+def schedule_sentence(schedule: Mapping[str, Any]) -> str:
+    """Return when a campaign has its hours: "every week on Friday, 17:00 to 19:00"."""
+    compiled = schedules.compile_schedule(schedule)
+    start = datetime.combine(schedules.EPOCH, compiled.starts)
+    return f"{_days(compiled.days)}, {_hours(start, compiled.duration)}"
+
+
+def occurrence(start: datetime, duration: timedelta) -> str:
+    """Return one occurrence of a schedule: "Friday 2026-03-06, 17:00 to 19:00"."""
+    return f"{_WEEKDAYS[start.weekday()]} {start.date()}, {_hours(start, duration)}"
+
+
+def _hours(start: datetime, duration: timedelta) -> str:
+    end = start + duration
+    if (start.hour, start.minute, duration) == (0, 0, timedelta(days=1)):
+        return "all day"
+    days = (end.date() - start.date()).days
+    later = "" if not days else " on the next day" if days == 1 else f" {days} days later"
+    return f"{start:%H:%M} to {end:%H:%M}{later}"
+
+
+def _days(rule: schedules.Recurrence) -> str:
+    unit = _UNITS[rule.frequency]
+    text = f"every {unit}" if rule.interval == 1 else f"every {rule.interval} {unit}s"
+    days = [_numbered(number, _WEEKDAYS[weekday]) for weekday, number in rule.by_day]
+    dates = [_numbered(day, "day") if day < 0 else f"day {day}" for day in rule.by_month_day]
+    for listed in (days, dates):
+        text += f" on {', '.join(listed)}" if listed else ""
+    if rule.by_month:
+        text += f" in {', '.join(_MONTHS[month - 1] for month in rule.by_month)}"
+    if rule.by_position:
+        text += f", {', '.join(_numbered(place, 'of these') for place in rule.by_position)}"
+    if rule.count is not None:
+        text += f", {rule.count} times from {rule.first}"
+    return f"{text}, until {rule.until}" if rule.until is not None else text
+
+
+def _numbered(number: int, what: str) -> str:
+    """Return "the second Friday" or "the last Friday", with 0 any."""
+    if not number:
+        return what
+    if abs(number) <= len(_ORDINALS):
+        ordinal = _ORDINALS[abs(number) - 1]
+        back = "last" if number == -1 else f"{ordinal} to last"
+        return f"the {ordinal if number > 0 else back} {what}"
+    return f"the {what} number {number}"
 
 
 def effect_sentence(effect: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 
 from loyalty_site.lib.money import plain
 
-from .document import CampaignSection, ProgramDocument, RuleSection
+from .document import ProgramDocument
+from .rule_document import CampaignSection, RuleSection
 
 # Lists that stand for something else when they are missing.
 _SAYS_NONE: Final = frozenset({"notice_days"})
@@ -57,8 +58,15 @@ def definition(rule: RuleSection, campaign: CampaignSection | None = None) -> di
         "starts_at": _plain(campaign.starts_at, utc),
         "ends_at": _plain(campaign.ends_at, utc),
         "budget_points": campaign.budget_points,
+        **_said(campaign, ("schedule",), utc),
     }
     return body
+
+
+def _said(section: Any, names: Iterable[str], zone: ZoneInfo) -> dict[str, Any]:
+    """Return what the section says: a key that it lacks makes no other version of a rule."""
+    values = ((name, getattr(section, name)) for name in names)
+    return {name: _plain(value, zone) for name, value in values if value is not None}
 
 
 def live_definitions(document: ProgramDocument) -> list[dict[str, Any]]:

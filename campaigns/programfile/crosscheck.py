@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .document import CaseSection, ProgramDocument, RuleSection
+from .document import CaseSection, ProgramDocument
 from .reader import Problems
+from .rule_document import RuleSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ def _check_case(
 
 
 def _depends_on_moment(document: ProgramDocument) -> bool:
-    if any(each.starts_at or each.ends_at for each in document.campaigns):
+    if any(each.starts_at or each.ends_at or each.schedule for each in document.campaigns):
         return True
     trees = [
         tree

@@ -16,8 +16,7 @@ from zoneinfo import ZoneInfo
 from members import grading, lots
 
 from .partner_document import PartnerSection
-
-Localized = Mapping[str, str]
+from .rule_document import CampaignSection, CapSection, Localized, PendingSection, RuleSection
 
 REWARD_KINDS: Final = (
     "physical",
@@ -32,7 +31,6 @@ REWARD_KINDS: Final = (
     "ticket",
     "badge",
 )
-CAMPAIGN_STATUSES: Final = ("draft", "scheduled", "active", "paused", "ended", "archived")
 MEMBER_STATUSES: Final = ("active", "suspended")
 
 
@@ -139,20 +137,6 @@ class TransfersSection:
 
 
 @dataclass(frozen=True, slots=True)
-class PendingSection:
-    """When points become available: after ``days``, or when what ``until`` names has come.
-
-    ``until`` is ``event``, of a ``type`` that names the purchase, or ``approval`` by staff; after
-    ``at_most_days`` they do in any case.
-    """
-
-    days: int | None = None
-    until: str | None = None
-    type: str | None = None
-    at_most_days: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class PointsSection:
     """A point currency; ``value`` is the money that one point stands for."""
 
@@ -218,45 +202,6 @@ class TiersSection:
             ),
             zone,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class RuleSection:
-    """A rule; ``when``, ``lines``, ``effects`` and ``limits`` are its validated JSON."""
-
-    code: str
-    name: Localized
-    trigger: str
-    priority: int
-    when: Mapping[str, Any] | None
-    lines: Mapping[str, Any] | None
-    effects: tuple[Mapping[str, Any], ...]
-    limits: tuple[Mapping[str, Any], ...]
-    pending: PendingSection | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CapSection:
-    """At most ``points`` of a currency from all rules together, per subject and period."""
-
-    per: str
-    period: str
-    currency: str
-    points: int
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignSection:
-    """A campaign with its promotions; ``starts_at`` inclusive, ``ends_at`` exclusive."""
-
-    code: str
-    name: Localized
-    description: Localized
-    starts_at: datetime | None
-    ends_at: datetime | None
-    budget_points: int | None
-    status: str
-    rules: tuple[RuleSection, ...]
 
 
 @dataclass(frozen=True, slots=True)

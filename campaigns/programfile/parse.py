@@ -11,6 +11,7 @@ from loyalty_site.lib import calendars
 from loyalty_site.lib.money import CURRENCIES
 
 from . import (
+    campaign_sections,
     cases,
     crosscheck,
     donation_section,
@@ -22,11 +23,8 @@ from . import (
     transfer_sections,
 )
 from .document import (
-    CAMPAIGN_STATUSES,
     REWARD_KINDS,
-    CampaignSection,
     ExpirySection,
-    Localized,
     PointsSection,
     ProgramDocument,
     ProgramSection,
@@ -43,6 +41,7 @@ from .document import (
 )
 from .problems import ProgramFileError
 from .reader import Problems, Reader
+from .rule_document import Localized
 
 Section = TypeVar("Section")
 
@@ -94,7 +93,8 @@ def _document(reader: Reader) -> ProgramDocument:
         ),
         caps=tuple(_each(rule_sections.read_cap(each), each) for each in reader.readers("caps")),
         campaigns=tuple(
-            _each(_campaign(each, zone, locale), each) for each in reader.readers("campaigns")
+            _each(campaign_sections.read(each, zone, locale), each)
+            for each in reader.readers("campaigns")
         ),
         segments=tuple(_each(_segment(each, locale), each) for each in reader.readers("segments")),
         rewards=tuple(
@@ -261,24 +261,6 @@ def _benefits(reader: Reader, locale: str) -> tuple[Localized, ...]:
         Reader({"text": value}, path, reader.problems).localized("text", locale)
         for path, value in reader.items("benefits")
     )
-
-
-def _campaign(reader: Reader, zone: ZoneInfo, locale: str) -> CampaignSection:
-    section = CampaignSection(
-        code=reader.code(),
-        name=reader.localized("name", locale),
-        description=reader.localized("description", locale, required=False),
-        starts_at=reader.moment("starts_at", zone),
-        ends_at=reader.moment("ends_at", zone),
-        budget_points=reader.optional_integer("budget_points"),
-        status=reader.choice("status", CAMPAIGN_STATUSES, default="draft"),
-        rules=tuple(
-            _each(rule_sections.read(each, locale), each) for each in reader.readers("rules")
-        ),
-    )
-    if section.starts_at and section.ends_at and section.ends_at <= section.starts_at:
-        reader.refuse("ends_at", "a moment after starts_at")
-    return section
 
 
 def _segment(reader: Reader, locale: str) -> SegmentSection:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from .document import PendingSection
 from .reader import Reader
+from .rule_document import PendingSection
 
 _DAYS_MAX: Final = 36_500
 _TYPE_MAX: Final = 64

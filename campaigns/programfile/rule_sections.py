@@ -11,8 +11,8 @@ from loyalty_site.lib import calendars
 from loyalty_site.lib.money import plain
 
 from . import pending_section
-from .document import CapSection, RuleSection
 from .reader import Reader
+from .rule_document import CapSection, RuleSection
 
 LIMIT_SUBJECTS: Final = ("member", "store", "device", "program")
 # A cap of the whole program would be one row that every till waits for.

@@ -113,7 +113,7 @@ def _rule(
         "name": pick(rule["name"], languages, rule["code"]),
         "trigger": rule["trigger"],
         "currencies": list(dict.fromkeys(effect["currency"] for effect in rule["effects"])),
-        "sentence": rule_sentence(rule),
+        "sentence": rule_sentence(rule, campaign and campaign.get("schedule")),
         "campaign": around,
     }
 

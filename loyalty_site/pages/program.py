@@ -9,7 +9,12 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from campaigns.earning.sentences import effect_sentence, limit_sentence, rule_sentence
+from campaigns.earning.sentences import (
+    effect_sentence,
+    limit_sentence,
+    rule_sentence,
+    schedule_sentence,
+)
 from loyalty_site.pages.catalog import headline
 from loyalty_site.pages.standing import RANK_MAX, named_rungs
 from loyalty_site.pages.transfers import terms_in, terms_told
@@ -60,7 +65,7 @@ def _promotions(words: Words, program: Program, moment: datetime) -> Iterator[di
     for campaign in program.document.get("campaigns") or []:
         if campaign["status"] == "active" and _is_live(campaign, moment):
             for rule in campaign["rules"]:
-                yield _rule(words, rule) | {
+                yield _rule(words, rule, campaign.get("schedule")) | {
                     "campaign": words.pick(campaign["name"], campaign["code"]),
                     "ends_on": _ends_on(words, campaign),
                 }
@@ -75,17 +80,21 @@ def _standing_rules(words: Words, program: Program) -> Iterator[dict[str, Any]]:
             yield _rule(words, rule)
 
 
-def _rule(words: Words, rule: Mapping[str, Any]) -> dict[str, Any]:
+def _rule(
+    words: Words, rule: Mapping[str, Any], schedule: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     is_event = rule["trigger"].startswith("event:")
     # A reader knows whom "per member" means; the sentence to the letter keeps it.
     parts = [limit_sentence(each).removesuffix(" per member") for each in rule.get("limits") or ()]
     if is_event:
         parts = [*map(effect_sentence, rule["effects"]), *parts]
+    if schedule:
+        parts.append(schedule_sentence(schedule))
     detail = ", ".join(parts)
     return {
         "text": words.pick(rule["name"], rule["code"]),
         "detail": f"{detail[:1].upper()}{detail[1:]}",
-        "sentence": rule_sentence(rule),
+        "sentence": rule_sentence(rule, schedule),
         "is_event": is_event,
     }
 

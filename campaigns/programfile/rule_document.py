@@ -1,0 +1,80 @@
+"""Rules, caps and campaigns as a program file says them; field names are the keys of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+Localized = Mapping[str, str]
+
+CAMPAIGN_STATUSES: Final = ("draft", "scheduled", "active", "paused", "ended", "archived")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSection:
+    """When points become available: after ``days``, or when what ``until`` names has come.
+
+    ``until`` is ``event``, of a ``type`` that names the purchase, or ``approval`` by staff; after
+    ``at_most_days`` they do in any case.
+    """
+
+    days: int | None = None
+    until: str | None = None
+    type: str | None = None
+    at_most_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSection:
+    """A rule; ``when``, ``lines``, ``effects`` and ``limits`` are its validated JSON."""
+
+    code: str
+    name: Localized
+    trigger: str
+    priority: int
+    when: Mapping[str, Any] | None
+    lines: Mapping[str, Any] | None
+    effects: tuple[Mapping[str, Any], ...]
+    limits: tuple[Mapping[str, Any], ...]
+    pending: PendingSection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CapSection:
+    """At most ``points`` of a currency from all rules together, per subject and period."""
+
+    per: str
+    period: str
+    currency: str
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSection:
+    """The hours of a campaign, by the program's clock: see ``earning/schedules.py``.
+
+    ``starts`` is ``HH:MM``; ``since`` is the day from which a rule counts, None where its days
+    do not depend on when it began.
+    """
+
+    rrule: str
+    starts: str
+    minutes: int
+    since: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSection:
+    """A campaign with its promotions; ``starts_at`` inclusive, ``ends_at`` exclusive."""
+
+    code: str
+    name: Localized
+    description: Localized
+    starts_at: datetime | None
+    ends_at: datetime | None
+    budget_points: int | None
+    status: str
+    rules: tuple[RuleSection, ...]
+    schedule: ScheduleSection | None = None
