@@ -15,7 +15,10 @@ NO_POINTS = {"granted": 0, "available": 0, "pending": 0, "paid_debt": 0}
 
 
 def earned(evaluation: Mapping[str, Any], currency: str) -> dict[str, Any]:
-    """Return the points, receipt, other awards and what did not apply, in one currency."""
+    """Return the points, receipt, other awards and what did not apply, in one currency.
+
+    ``grants`` are what rules gave beside points.
+    """
     awards = evaluation["awards"]
     return {
         "points": evaluation["points"].get(currency, NO_POINTS),
@@ -25,6 +28,7 @@ def earned(evaluation: Mapping[str, Any], currency: str) -> dict[str, Any]:
             for each in awards
             if each["currency"] != currency
         ],
+        "grants": evaluation.get("grants", []),
         "not_applied": evaluation["not_applied"],
         "tier": evaluation["tier"],
     }

@@ -116,6 +116,8 @@ NAVIGATION = [
         _item(_("Transfers"), "swap_horiz", "members.transfer"),
         _item(_("Awards"), "military_tech", "campaigns.award"),
         _item(_("Award reversals"), "remove_done", "campaigns.awardreversal"),
+        _item(_("Given by rules"), "redeem", "campaigns.rulegrant"),
+        _item(_("Given, then returned"), "undo", "campaigns.rulegrantreversal"),
         _item(_("Notes"), "sticky_note_2", "members.ledgernote"),
         _item(_("Activity"), "directions_run", "members.ledgeractivity"),
         _item(_("Notices of ends"), "notification_important", "members.expirynotice"),

@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 from loyalty_site.lib import calendars
 
 # Causes by which a member was lifted: such a tier is not taken back by a late purchase.
-LIFTS = frozenset({"reached", "merged", "imported"})
+LIFTS = frozenset({"reached", "merged", "imported", "granted"})
 
 Downgrade = Literal["none", "one_step", "recompute"]
 

@@ -17,6 +17,8 @@ from campaigns.models import (
     Event,
     LimitCounter,
     Publication,
+    RuleGrant,
+    RuleGrantReversal,
     RuleVersion,
 )
 from loyalty_site.lib.admin import (
@@ -204,5 +206,38 @@ class AwardReversalAdmin(ReadOnlyAdmin[AwardReversal]):
     list_display = ("award", "goods_return", "points")
     list_filter = ("goods_return__state",)
     list_select_related = ("award", "goods_return")
+    search_fields = ("goods_return__external_id__exact",)
+    search_help_text = _("The till's whole number of the return.")
+
+
+@admin.register(RuleGrant)
+class RuleGrantAdmin(BooksAdmin[RuleGrant]):
+    """What rules gave beside points, and what it was given for."""
+
+    list_display = ("id", "member", "kind", "text", "rule", "became", "occurred_at")
+    list_filter = ("kind", "rule_version__rule")
+    list_select_related = ("member", "purchase", "event", "reversal", "rule_version__rule")
+    search_fields = ("purchase__external_id__exact", "member__number__exact")
+    search_help_text = _("The till's whole number of the purchase, or a whole member number.")
+
+    @admin.display(description=_("rule"))
+    def rule(self, grant: RuleGrant) -> str:
+        """Return the rule and the version that gave it."""
+        return f"{grant.rule_version.rule.code} v{grant.rule_version.version}"
+
+    @admin.display(description=_("return"))
+    def became(self, grant: RuleGrant) -> str:
+        """Return what a return did with it."""
+        reversal: RuleGrantReversal | None = getattr(grant, "reversal", None)
+        return str(reversal.get_outcome_display()) if reversal is not None else "-"
+
+
+@admin.register(RuleGrantReversal)
+class RuleGrantReversalAdmin(ReadOnlyAdmin[RuleGrantReversal]):
+    """What returns did with what rules gave beside points."""
+
+    list_display = ("grant", "goods_return", "outcome", "recorded_at")
+    list_filter = ("outcome",)
+    list_select_related = ("grant", "goods_return")
     search_fields = ("goods_return__external_id__exact",)
     search_help_text = _("The till's whole number of the return.")

@@ -37,6 +37,18 @@ EARNED: dict[str, Any] = {
     "points": record(granted=POINTS, available=POINTS, pending=POINTS, paid_debt=POINTS),
     "receipt": RECEIPT,
     "other_awards": array(record(currency=TEXT, **_ROW)),
+    "grants": array(
+        record(
+            id=nullable(ID),
+            rule=RULE,
+            campaign=nullable(TEXT),
+            kind=TEXT,
+            text=TEXT,
+            voucher=nullable(
+                record(code=nullable(TEXT), reward=TEXT, expires_at=nullable(INSTANT))
+            ),
+        )
+    ),
     "not_applied": array(
         record(
             rule=nullable(RULE),

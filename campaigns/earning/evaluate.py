@@ -18,7 +18,7 @@ from .attributes import Context
 from .effects import SCALE_DIGITS, Base, Basket, EarnRate, MultiplyBase, Request
 from .facts import EventFacts, MemberFacts, PurchaseFacts
 from .limits import Allowance
-from .results import AwardDraft, Counters, Evaluation, NotApplied
+from .results import AwardDraft, Counters, Evaluation, GrantDraft, NotApplied
 from .rules import Cap, CompiledRule, Fact
 
 Combination = Literal["sum", "max"]
@@ -50,11 +50,13 @@ class Requests(NamedTuple):
     known: Sequence[CompiledRule]
     asked: Sequence[Asked]
     refused: Sequence[NotApplied]
+    granting: Sequence[tuple[CompiledRule, Sequence[int]]] = ()
 
     @property
     def giving(self) -> set[str]:
-        """Return the codes of the rules that ask for points."""
-        return {each.rule.code for each in self.asked if each.request.points}
+        """Return the codes of the rules that ask for points, or give something beside them."""
+        asking = {each.rule.code for each in self.asked if each.request.points}
+        return asking | {rule.code for rule, _ in self.granting}
 
 
 def evaluate(
@@ -107,7 +109,8 @@ def ask(
     asked = _asked(held, basket)
     if combination == "max":
         asked = _largest_multiplier_only(asked, refused)
-    return Requests(fact, member, known, asked, refused)
+    granting = [(rule, selected) for rule, selected in held if rule.grants]
+    return Requests(fact, member, known, asked, refused, granting)
 
 
 def grant(
@@ -122,9 +125,44 @@ def grant(
     refused = list(requests.refused)
     allowance = Allowance(counters, fact, requests.member.id, caps)
     awards = _awards(requests.asked, fact, allowance, refused, attributed)
+    grants = _grants(requests.granting, fact, allowance, refused)
     if isinstance(fact, PurchaseFacts) and fact.coupons:
-        refused = refusals.with_coupons(fact.coupons, requests.known, awards, refused)
-    return Evaluation(tuple(awards), tuple(refused))
+        gave = {award.rule_code for award in awards if award.points}
+        gave |= {each.rule_code for each in grants}
+        refused = refusals.with_coupons(fact.coupons, requests.known, gave, refused)
+    return Evaluation(tuple(awards), tuple(refused), tuple(grants))
+
+
+def _grants(
+    granting: Sequence[tuple[CompiledRule, Sequence[int]]],
+    fact: Fact,
+    allowance: Allowance,
+    refused: list[NotApplied],
+) -> list[GrantDraft]:
+    """Return what rules give beside points; all that one rule gives is one use of it."""
+    grants = []
+    for rule, selected in granting:
+        allowed = allowance.use(rule)
+        if not allowed.points:
+            refused.append(refusals.used_up(rule, allowed.sentence))
+            continue
+        lines = () if isinstance(fact, EventFacts) or rule.lines is None else fact.lines
+        for number, effect in enumerate(rule.grants):
+            grants.append(
+                GrantDraft(
+                    rule_code=rule.code,
+                    rule_version=rule.version,
+                    rule_name=rule.name,
+                    campaign=rule.campaign.code if rule.campaign else None,
+                    effect=effect.place,
+                    kind=effect.kind,
+                    body=effect.body,
+                    text=effect.text,
+                    line_ids=tuple(lines[place].line_id for place in selected) if lines else (),
+                    limit_uses=() if number else allowed.uses,
+                )
+            )
+    return grants
 
 
 def _almost(rule: CompiledRule, fact: Fact, context: Context) -> Iterator[NotApplied]:

@@ -62,6 +62,18 @@ class Allowance:
         self._used_rules.add(rule.code)
         return Grant(granted, capped_by, sentence, uses)
 
+    def use(self, rule: CompiledRule) -> Grant:
+        """Return whether the rule may give something beside points: one use of it, or none."""
+        counted = [each for each in self._counted(rule, "") if each.counts_uses]
+        spent = next((each for each in counted if each.room is not None), None)
+        if spent is not None:
+            return Grant(0, spent.name, spent.sentence, ())
+        uses = tuple(LimitUse(each.key, 0, 1) for each in counted)
+        for use in uses:
+            self._add(use)
+        self._used_rules.add(rule.code)
+        return Grant(1, None, "", uses)
+
     def _counted(self, rule: CompiledRule, currency: str) -> Iterator[_Counted]:
         for limit in rule.limits:
             # A second effect of the rule belongs to the use that its first one has counted.

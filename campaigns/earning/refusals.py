@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from . import sentences
 from .attributes import Context, nfc
 from .effects import SCALE_DIGITS, Basket, Request
-from .results import AwardDraft, NotApplied
+from .results import NotApplied
 from .rules import CompiledRule, Fact
 
 
@@ -32,11 +32,12 @@ def _carried(context: Context) -> frozenset[str]:
     return frozenset(map(nfc, context.purchase.coupons)) if context.purchase else frozenset()
 
 
-def _currencies(rule: CompiledRule) -> list[str]:
-    return list(dict.fromkeys(effect.currency for effect in rule.effects))
+def _currencies(rule: CompiledRule) -> list[str | None]:
+    """Return the currencies that the rule gives; a rule that gives no points is told once."""
+    return list(dict.fromkeys(effect.currency for effect in rule.effects)) or [None]
 
 
-def _below_minimum(rule: CompiledRule, currency: str, basket: Basket) -> NotApplied:
+def _below_minimum(rule: CompiledRule, currency: str | None, basket: Basket) -> NotApplied:
     assert rule.minimum is not None
     least = int(rule.minimum.net.scaleb(SCALE_DIGITS))
     missing = basket.wire(least - sum(basket.nets))
@@ -47,7 +48,7 @@ def _below_minimum(rule: CompiledRule, currency: str, basket: Basket) -> NotAppl
 def no_line(rule: CompiledRule) -> NotApplied:
     """Return that no line of the purchase is one of the rule's."""
     text = f"No line where {rule.lines_text}"
-    return _not_applied(rule, rule.effects[0].currency, "no_matching_line", text)
+    return _not_applied(rule, _currencies(rule)[0], "no_matching_line", text)
 
 
 def not_now(rule: CompiledRule, fact: Fact) -> Iterator[NotApplied]:
@@ -82,14 +83,21 @@ def empty(rule: CompiledRule, currency: str, request: Request) -> NotApplied:
     return _not_applied(rule, currency, request.empty, text, missing=request.missing)
 
 
+def used_up(rule: CompiledRule, text: str) -> NotApplied:
+    """Return that a limit lets the rule give nothing more beside points; its words are given."""
+    return _not_applied(rule, None, "limit_reached", f"Not given again: {text}")
+
+
 def with_coupons(
     coupons: Sequence[str],
     known: Sequence[CompiledRule],
-    awards: Sequence[AwardDraft],
+    gave: Collection[str],
     refused: Sequence[NotApplied],
 ) -> list[NotApplied]:
-    """Return ``refused`` with every coupon that gave nothing told once, instead of its rule."""
-    gave = {award.rule_code for award in awards if award.points}
+    """Return ``refused`` with every coupon that gave nothing told once, instead of its rule.
+
+    ``gave`` are the codes of the rules that gave something.
+    """
     told: list[NotApplied] = []
     named: set[str] = set()
     for coupon in dict.fromkeys(coupons):
@@ -121,7 +129,7 @@ def _coupon_not_usable(
     why = next((each for each in refused if each.rule_code == rule.code), None)
     return _not_applied(
         rule,
-        rule.effects[0].currency,
+        _currencies(rule)[0],
         "coupon_not_usable",
         why.text if why else "The coupon cannot be used now",
         missing=why.missing if why else None,
@@ -131,7 +139,7 @@ def _coupon_not_usable(
 
 def _not_applied(
     rule: CompiledRule,
-    currency: str,
+    currency: str | None,
     reason: str,
     text: str,
     *,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -94,6 +94,26 @@ class AwardDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class GrantDraft:
+    """Something beside points that one effect of one rule gives, and why.
+
+    ``effect`` is its position in the rule and ``body`` what the rule says of it. ``line_ids``
+    are the lines that earned it, all of them where the rule asks for none.
+    """
+
+    rule_code: str
+    rule_version: int
+    rule_name: str
+    campaign: str | None
+    effect: int
+    kind: str
+    body: Mapping[str, Any]
+    text: str
+    line_ids: tuple[str, ...] = ()
+    limit_uses: tuple[LimitUse, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NotApplied:
     """A rule or coupon that gave nothing, and why; ``rule_code`` is None for an unknown coupon.
 
@@ -113,10 +133,22 @@ class NotApplied:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The awards in the order in which they are posted, and what did not apply."""
+    """The awards in the order in which they are posted, and what did not apply.
+
+    ``grants`` are what rules give beside points.
+    """
 
     awards: tuple[AwardDraft, ...]
     not_applied: tuple[NotApplied, ...]
+    grants: tuple[GrantDraft, ...] = ()
+
+    @property
+    def limit_uses(self) -> Iterator[LimitUse]:
+        """Yield what everything that is given adds to counters."""
+        for award in self.awards:
+            yield from award.limit_uses
+        for grant in self.grants:
+            yield from grant.limit_uses
 
     def points(self, currency: str) -> int:
         """Return the points granted in ``currency``."""

@@ -13,6 +13,7 @@ from . import sentences
 from .conditions import Minimum, Test, compile_tree, coupons_named, minimum_net
 from .effects import Effect, compile_effect
 from .facts import EventFacts, PurchaseFacts
+from .grants import GrantEffect, compile_grant, is_grant
 from .results import LimitKey, Pending, pending_of
 from .schedules import Schedule, compile_schedule
 
@@ -90,6 +91,7 @@ class CompiledRule:
     minimum: Minimum | None
     coupons: frozenset[str]
     pending: Pending | None = None
+    grants: tuple[GrantEffect, ...] = ()
 
     def is_live(self, fact: Fact) -> bool:
         """Return whether the rule answers to this kind of fact, at its moment."""
@@ -157,11 +159,16 @@ def compile_rule(
         when_text=sentences.trace_sentence(when) if when else "",
         lines=compile_tree(lines) if lines else None,
         lines_text=sentences.trace_sentence(lines) if lines else "",
-        effects=tuple(map(compile_effect, body["effects"])),
+        effects=tuple(compile_effect(each) for each in body["effects"] if not is_grant(each)),
         limits=tuple(map(_limit, body.get("limits") or ())),
         minimum=minimum_net(when) if when else None,
         coupons=coupons_named(when) if when else frozenset(),
         pending=pending_of(body.get("pending")),
+        grants=tuple(
+            compile_grant(place, each)
+            for place, each in enumerate(body["effects"])
+            if is_grant(each)
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from . import attributes, schedules
+from . import attributes, grants, schedules
 
 _CLAUSES: Final[Mapping[str, str]] = {
     "eq": "{attribute} is {value}",
@@ -189,6 +189,8 @@ def effect_sentence(effect: Mapping[str, Any]) -> str:
         return f"{points(effect['points'])} per {effect['per']}{basis}"
     if effect["kind"] == "earn_fixed":
         return points(effect["points"])
+    if grants.is_grant(effect):
+        return grants.sentence(effect)
     return f"base points times {effect['factor']}"
 
 

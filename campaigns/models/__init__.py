@@ -1,6 +1,7 @@
 """Rules, what they gave and why."""
 
 from campaigns.models.awards import Award, AwardReversal, Event
+from campaigns.models.grants import RuleGrant, RuleGrantReversal
 from campaigns.models.rules import (
     Campaign,
     EarningRule,
@@ -17,5 +18,7 @@ __all__ = [
     "Event",
     "LimitCounter",
     "Publication",
+    "RuleGrant",
+    "RuleGrantReversal",
     "RuleVersion",
 ]

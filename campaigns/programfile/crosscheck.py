@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from campaigns.earning import grants
+
 from .document import CaseSection, ProgramDocument
 from .reader import Problems
 from .rule_document import RuleSection
@@ -20,6 +22,12 @@ class _Names:
     tiers: frozenset[str]
     segments: frozenset[str]
     rules: frozenset[str]
+    promised: frozenset[str]
+
+    def of(self, section: str) -> frozenset[str]:
+        """Return what an effect of a rule can name of a section of the file."""
+        # A rule promises without looking, so that what it gives can never be out of stock.
+        return self.promised if section == "rewards" else getattr(self, section)
 
 
 def check(document: ProgramDocument, problems: Problems) -> None:
@@ -31,6 +39,9 @@ def check(document: ProgramDocument, problems: Problems) -> None:
         tiers=frozenset(rung.code for rung in ladder),
         segments=frozenset(each.code for each in document.segments),
         rules=frozenset(rule.code for _, rule in placed),
+        promised=frozenset(
+            each.code for each in document.rewards if each.stock is None and each.kind != "donation"
+        ),
     )
     _check_codes(document, placed, problems)
     _check_currencies(document, problems)
@@ -110,8 +121,12 @@ def _check_periods(document: ProgramDocument, problems: Problems) -> None:
 
 def _check_rule(path: str, rule: RuleSection, names: _Names, problems: Problems) -> None:
     for index, effect in enumerate(rule.effects):
-        place = f"{path}.effects[{index}].currency"
-        _expect(effect["currency"], names.currencies, place, problems)
+        place = f"{path}.effects[{index}]"
+        if not grants.is_grant(effect):
+            _expect(effect["currency"], names.currencies, f"{place}.currency", problems)
+            continue
+        for key, section in grants.KINDS[effect["kind"]].names.items():
+            _expect(effect[key], names.of(section), f"{place}.{key}", problems)
     for key, tree in (("when", rule.when), ("lines", rule.lines)):
         if tree is not None:
             _check_condition(f"{path}.{key}", tree, names, problems)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from campaigns.earning import conditions, effects
+from campaigns.earning import conditions, effects, grants
 from loyalty_site.lib import calendars
 from loyalty_site.lib.money import plain
 
@@ -35,7 +35,7 @@ def read(reader: Reader, locale: str) -> RuleSection:
         priority=reader.integer("priority", most=1_000_000, default=0),
         when=condition(reader, "when", _EVENT_SCOPES if on_event else _PURCHASE_SCOPES),
         lines=condition(reader, "lines", _LINE_SCOPES),
-        effects=_effects(reader, on_event),
+        effects=_effects(reader, on_event, locale),
         limits=_limits(reader, on_event),
         pending=reader.section("pending", pending_section.read),
     )
@@ -79,12 +79,17 @@ def condition(
     return None if mistakes else tree
 
 
-def _effects(reader: Reader, on_event: bool) -> tuple[Mapping[str, Any], ...]:
-    found = []
+def _effects(reader: Reader, on_event: bool, locale: str) -> tuple[Mapping[str, Any], ...]:
+    found: list[dict[str, Any]] = []
     for effect in reader.readers("effects"):
-        kind = effect.choice("kind", tuple(effects.COMPILERS))
+        kind = effect.choice("kind", (*effects.COMPILERS, *grants.KINDS))
+        if kind in grants.KINDS:
+            found.append({"kind": kind, **grants.KINDS[kind].read(effect, locale)})
+            effect.close()
+            continue
         if on_event and kind not in effects.EVENT_EFFECTS:
-            effect.refuse("kind", f"one of {', '.join(sorted(effects.EVENT_EFFECTS))} for an event")
+            usable = ", ".join((*sorted(effects.EVENT_EFFECTS), *grants.KINDS))
+            effect.refuse("kind", f"one of {usable} for an event")
         found.append({"kind": kind, "currency": effect.code("currency"), **_figures(effect, kind)})
         effect.close()
     if not found:

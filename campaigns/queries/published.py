@@ -112,7 +112,9 @@ def _rule(
         "code": rule["code"],
         "name": pick(rule["name"], languages, rule["code"]),
         "trigger": rule["trigger"],
-        "currencies": list(dict.fromkeys(effect["currency"] for effect in rule["effects"])),
+        "currencies": list(
+            dict.fromkeys(each["currency"] for each in rule["effects"] if "currency" in each)
+        ),
         "sentence": rule_sentence(rule, campaign and campaign.get("schedule")),
         "campaign": around,
     }

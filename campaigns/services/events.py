@@ -98,7 +98,8 @@ def _process(
     )
     judgement = judging.judge(book, state, facts, used, moment)
     if dry_run:
-        answer = _present(None, body, said, evaluation_record(judgement), currency)
+        record = evaluation_record(judgement, is_rehearsed=True)
+        answer = _present(None, body, said, record, currency)
         return Outcome(200, _marked(answer, dry_run)), member.pk
     document = Document(book, moment)
     public_id = _add(document, body, state, judgement, actor or "")

@@ -8,7 +8,7 @@ that a batch gives what the same purchases sent singly would give.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,10 +18,11 @@ from campaigns.bodies import EventBody, PurchaseBody
 from campaigns.earning import evaluate
 from campaigns.earning.evaluate import Requests
 from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
-from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, Used
+from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, LimitUse, Used
 from campaigns.earning.rules import CompiledRule, limit_keys
 from campaigns.queries.rulebook import Currency, Published, Rulebook
 from campaigns.services.gains import Gains
+from campaigns.services.giving import Prepared, prepared
 from campaigns.services.granting import Granted, Part, grant
 from loyalty_site.lib import money
 from loyalty_site.lib.errors import DomainError
@@ -127,6 +128,7 @@ class Judgement:
     version_ids: Mapping[tuple[str, int], int]
     tier_before: str | None
     tier_after: str | None
+    grants: Sequence[Prepared] = ()
 
     def part(self, award: AwardDraft) -> Granted:
         """Return what the award's points were granted with."""
@@ -180,14 +182,13 @@ class CounterState:
     used: dict[LimitKey, Used] = field(default_factory=dict)
     added: dict[LimitKey, Used] = field(default_factory=dict)
 
-    def add(self, awards: Iterable[AwardDraft]) -> None:
-        """Count what the awards used."""
-        for award in awards:
-            for key, points, uses in award.limit_uses:
-                before = self.used.get(key, Used())
-                self.used[key] = Used(before.points + points, before.uses + uses)
-                added = self.added.get(key, Used())
-                self.added[key] = Used(added.points + points, added.uses + uses)
+    def add(self, used: Iterable[LimitUse]) -> None:
+        """Count what was used."""
+        for key, points, uses in used:
+            before = self.used.get(key, Used())
+            self.used[key] = Used(before.points + points, before.uses + uses)
+            added = self.added.get(key, Used())
+            self.added[key] = Used(added.points + points, added.uses + uses)
 
 
 def purchase_facts(body: PurchaseBody, book: Rulebook) -> PurchaseFacts:
@@ -293,9 +294,8 @@ def judge(
     evaluation = NOTHING
     if published is not None:
         evaluation = evaluate.grant(_asked(published, state, fact), counters.used, published.caps)
-        for award in evaluation.awards:
-            if any(use.key not in counters.used for use in award.limit_uses):
-                raise Unreserved
+        if any(use.key not in counters.used for use in evaluation.limit_uses):
+            raise Unreserved
     totals = _totals(book, evaluation)
     # Refused before anything of the member's state is moved: a batch goes on with it.
     if any(points > POINTS_MAX for points in totals.values()):
@@ -312,7 +312,7 @@ def judge(
         )
         for part, points in totals.items()
     }
-    counters.add(evaluation.awards)
+    counters.add(evaluation.limit_uses)
     _advance(book, state, granted, at, recorded_at)
     if isinstance(fact, PurchaseFacts):
         insort(state.history, at)
@@ -322,6 +322,9 @@ def judge(
         version_ids=published.version_ids if published else {},
         tier_before=before,
         tier_after=held_tier(state, at),
+        grants=prepared(evaluation.grants, recorded_at=recorded_at, zone=book.zone)
+        if evaluation.grants
+        else (),
     )
 
 

@@ -15,6 +15,7 @@ from campaigns.bodies import PurchaseBody, Tender
 from campaigns.earning.facts import PurchaseFacts
 from campaigns.earning.results import LimitKey
 from campaigns.queries.rulebook import Rulebook
+from campaigns.services.giving import Wish, give_all
 from campaigns.services.granting import Granted
 from campaigns.services.judging import CounterState, Judgement, MemberState
 from campaigns.services.keys import Key, Outcome
@@ -44,6 +45,7 @@ class Document:
     settle: list[int] = field(default_factory=list)
     renewals: list[dict[str, Any]] = field(default_factory=list)
     waiting: list[tuple[str, str]] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
 
     def add_purchase(
         self,
@@ -145,6 +147,11 @@ class Document:
                     "expires_at": granted.expires_at,
                     "occurred_at": occurred_at,
                 }
+            )
+        if judgement.grants:
+            versions = judgement.version_ids
+            self.wishes.append(
+                Wish(source, str(ref), member.id, occurred_at, judgement.grants, versions)
             )
         self._tell_of(judgement, member, ref)
 
@@ -326,6 +333,12 @@ def write(
         cursor.execute(
             "SELECT intake_post(%s::bigint, %s::timestamptz, %s::jsonb)",
             [document.book.program_id, document.recorded_at, dumps(body).decode()],
+        )
+    if document.wishes:
+        give_all(
+            program_id=document.book.program_id,
+            wishes=document.wishes,
+            recorded_at=document.recorded_at,
         )
     if document.outbox:
         ring()

@@ -5,21 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 from campaigns.earning.results import AwardDraft, NotApplied
+from campaigns.services.giving import Prepared
 from campaigns.services.granting import Granted
 from campaigns.services.judging import Judgement
 
 
-def evaluation_record(judgement: Judgement | None) -> dict[str, Any]:
-    """Return what is kept with the purchase or event that was judged."""
+def evaluation_record(judgement: Judgement | None, *, is_rehearsed: bool = False) -> dict[str, Any]:
+    """Return what is kept with the purchase or event that was judged.
+
+    A rehearsal gives no codes away: what it would give gets another one when it is given.
+    """
     if judgement is None:
         return {"awards": [], "not_applied": [], "points": {}, "tier": None}
-    return {
+    record: dict[str, Any] = {
         "awards": [
             _award_record(award, judgement.part(award)) for award in judgement.evaluation.awards
         ],
         "not_applied": [_not_applied(each) for each in judgement.evaluation.not_applied],
         "points": _points(judgement),
         "tier": {"before": judgement.tier_before, "after": judgement.tier_after},
+    }
+    if judgement.grants:
+        record["grants"] = [_grant_record(each, is_rehearsed) for each in judgement.grants]
+    return record
+
+
+def _grant_record(each: Prepared, is_rehearsed: bool) -> dict[str, Any]:
+    draft, voucher = each.draft, each.details.get("voucher")
+    if voucher and is_rehearsed:
+        voucher = {**voucher, "code": None}
+    return {
+        "id": None if is_rehearsed else str(each.public_id),
+        "rule": {"code": draft.rule_code, "version": draft.rule_version, "name": draft.rule_name},
+        "campaign": draft.campaign,
+        "kind": draft.kind,
+        "text": draft.text,
+        "voucher": voucher,
     }
 
 

@@ -214,7 +214,7 @@ class Run:
         self, document: Document, row: Row, fact: PurchaseFacts, judgement: Judgement | None
     ) -> None:
         owner = None if row.member_pk is None else self.members[row.member_pk]
-        record = evaluation_record(judgement)
+        record = evaluation_record(judgement, is_rehearsed=self.dry_run)
         if judgement is None and owner is not None:
             tier = judging.held_tier(owner, row.body.occurred_at)
             record["tier"] = {"before": tier, "after": tier}

@@ -15,7 +15,7 @@ from campaigns.models import Award, AwardReversal
 from campaigns.queries import returning
 from campaigns.queries.returning import BoughtLine, Part, is_whole
 from campaigns.queries.rulebook import Currency, Rulebook
-from campaigns.services import counters, paidback
+from campaigns.services import counters, giving, paidback
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.wire import dumps
 from members import lots
@@ -72,6 +72,14 @@ class Decision:
     def given_back(self) -> int:
         """Return how many points that had paid for it go back, in the currency of rewards."""
         return sum(points for _, points in self.given)
+
+    @property
+    def left(self) -> dict[str, bool]:
+        """Return of every line whether anything of it stays with the member."""
+        back = {part.line.row.pk: part.quantity for part in self.parts}
+        return {
+            line.row.line_id: line.left > back.get(line.row.pk, Decimal(0)) for line in self.lines
+        }
 
     @property
     def is_whole(self) -> bool:
@@ -259,7 +267,10 @@ def post(
         AwardReversal(award=award, goods_return=goods_return, points=points)
         for award, points in decision.reversals
     )
-    counters.release(book, _released(decision.reversals))
+    ungiven = giving.take_back(
+        goods_return=goods_return, purchase=purchase, left=decision.left, moment=moment
+    )
+    counters.release(book, [*_released(decision.reversals), *ungiven])
     states = Purchase.State
     purchase.state = states.RETURNED if decision.is_whole else states.PARTIALLY_RETURNED
     purchase.save(update_fields=["state"])

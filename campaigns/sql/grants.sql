@@ -1,5 +1,6 @@
 -- What the role of the site may do with the tables of campaigns. Run after every migration;
 -- a repeat changes nothing. What was published or awarded is never rewritten.
 REVOKE UPDATE, DELETE, TRUNCATE ON public.campaigns_ruleversion, public.campaigns_publication,
-  public.campaigns_award, public.campaigns_awardreversal FROM {site};
+  public.campaigns_award, public.campaigns_awardreversal, public.campaigns_rulegrant,
+  public.campaigns_rulegrantreversal FROM {site};
 REVOKE DELETE, TRUNCATE ON public.campaigns_limitcounter FROM {site};

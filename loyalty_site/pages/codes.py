@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.utils.safestring import mark_safe
 from django.utils.translation import pgettext
 
+from campaigns.models import RuleGrant
 from loyalty_site.pages.catalog import headline
 from loyalty_site.pages.words import Words
 from members import cards
@@ -39,11 +40,26 @@ def new_key() -> str:
 def grouped(words: Words, rows: list[Redemption], moment: datetime) -> dict[str, list[Any]]:
     """Return the redemptions as ``active``, ``used`` and ``closed``."""
     groups: dict[str, list[Any]] = {"active": [], "used": [], "closed": []}
+    causes = _causes(words, rows)
     for row in rows:
-        item = _item(words, row, moment)
+        item = _item(words, row, moment) | {"given_for": causes.get(row.external_id, "")}
         name = "active" if item["state"] in _ACTIVE else "closed"
         groups["used" if item["state"] in _USED else name].append(item)
     return groups
+
+
+def _causes(words: Words, rows: list[Redemption]) -> dict[str, str]:
+    """Return the names of the rules that gave codes, by the name that each was given under."""
+    given = [row.external_id for row in rows if row.is_granted]
+    if not given:
+        return {}
+    grants = RuleGrant.objects.filter(public_id__in=given).select_related("rule_version")
+    return {
+        str(grant.public_id): words.pick(
+            grant.rule_version.definition.get("name"), grant.rule_version.definition["code"]
+        )
+        for grant in grants
+    }
 
 
 def done(words: Words, redemption: Redemption, *, available: int, moment: datetime) -> Any:
@@ -84,7 +100,8 @@ def _item(words: Words, row: Redemption, moment: datetime) -> dict[str, Any]:
         "used_on": voucher.used_at if voucher is not None else None,
         "state": state,
         "state_label": _LABELS[state](),
-        "can_cancel": state in _ACTIVE,
+        # What cost nothing brings nothing back.
+        "can_cancel": state in _ACTIVE and not row.is_granted,
         "key": new_key(),
     }
 

@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from campaigns.models import AwardReversal
+from campaigns.models import AwardReversal, RuleGrant, RuleGrantReversal
 from campaigns.queries.receipts import receipts_for
 from loyalty_site.pages.lines import Line
 from loyalty_site.pages.words import Words
@@ -39,6 +39,7 @@ def context(*, words: Words, member: Member, line: Line) -> dict[str, Any]:
     return {
         "entry": line,
         "receipt": _rows(words, member, posted),
+        "grants": _grants(words, posted) if is_main and posted.type == Type.EARN else [],
         "lots_used": _lots(words, [use for use in uses if use["kind"] != LotUse.Kind.DEBT]),
         "lots_heading": _lots_heading(posted.type),
         "balance_after": words.points(_balance_after(posted)) if is_main else None,
@@ -54,6 +55,34 @@ def _rows(words: Words, member: Member, posted: LedgerTransaction) -> list[dict[
     if posted.type == Type.CLAWBACK:
         return [_taken_back(words, row) for row in _reversals(posted)]
     return []
+
+
+def _grants(words: Words, posted: LedgerTransaction) -> list[dict[str, str]]:
+    """Return what the rules gave beside points for the purchase or event that earned these."""
+    of = {"purchase": "purchase__public_id", "event": "event__public_id"}.get(posted.source)
+    if of is None:
+        return []
+    rows = RuleGrant.objects.filter(**{of: posted.external_ref}).order_by("pk")
+    return [
+        {
+            "name": words.pick(
+                row.rule_version.definition.get("name"), row.rule_version.definition["code"]
+            ),
+            "text": row.text,
+            "became": _became(getattr(row, "reversal", None)),
+        }
+        for row in rows.select_related("rule_version", "reversal")
+    ]
+
+
+def _became(reversal: RuleGrantReversal | None) -> str:
+    if reversal is None:
+        return ""
+    return {
+        "taken_back": _("A return has since taken it back."),
+        "used": _("You had used it before the goods came back, so it stays yours."),
+        "changed": _("It had changed before the goods came back, so it stays as it is."),
+    }.get(reversal.outcome, "")
 
 
 def _award(

@@ -29,6 +29,8 @@ Kind = Literal[
     "redemption_made",
     "redemption_cancelled",
     "voucher_used",
+    "voucher_granted",
+    "voucher_withdrawn",
     "member_enrolled",
     "return_applied",
     "transfer_requested",

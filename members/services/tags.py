@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -98,6 +99,49 @@ def untag(*, member_id: int, tag: str, given_by: str | None = None) -> bool:
     if given_by is not None:
         found = found.filter(actor=given_by[:64])
     return found.delete()[0] > 0
+
+
+def carried(*, member_id: int, tag: str, moment: datetime) -> dict[str, str | None] | None:
+    """Return who gave the tag that the member carries at ``moment``, since when and until when.
+
+    None where they carry none. It is what ``put_back`` takes.
+    """
+    row = MemberTag.objects.filter(member_id=member_id, tag=tag).exclude(expires_at__lte=moment)
+    found = row.first()
+    if found is None:
+        return None
+    ends = found.expires_at
+    return {
+        "actor": found.actor,
+        "tagged_at": found.tagged_at.isoformat(),
+        "expires_at": ends.isoformat() if ends else None,
+    }
+
+
+@transaction.atomic
+def put_back(
+    *,
+    member_id: int,
+    tag: str,
+    given_by: str,
+    before: Mapping[str, str | None] | None,
+    moment: datetime,
+) -> bool:
+    """Bring a tag back to what ``carried`` said before ``given_by`` gave it.
+
+    Returns False, and changes nothing, where somebody else gave it or took it off since.
+    """
+    ended = before is not None and _has_ended(before, moment)
+    if before is None or ended:
+        return untag(member_id=member_id, tag=tag, given_by=given_by)
+    member = Member.objects.select_for_update(no_key=True).get(pk=member_id)
+    found = MemberTag.objects.filter(member_id__in=member.rows, tag=tag, actor=given_by[:64])
+    return found.update(**before) > 0
+
+
+def _has_ended(before: Mapping[str, str | None], moment: datetime) -> bool:
+    ends = before["expires_at"]
+    return ends is not None and datetime.fromisoformat(ends) <= moment
 
 
 def remove_ended(*, moment: datetime) -> int:

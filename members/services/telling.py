@@ -172,6 +172,20 @@ def _voucher_used(say: _Say) -> Text:
     )
 
 
+def _voucher_granted(say: _Say) -> Text:
+    return Text(
+        _("A voucher for you: %(reward)s") % {"reward": say.reward()},
+        _("It cost you no points. Your codes show how to use it."),
+    )
+
+
+def _voucher_withdrawn(say: _Say) -> Text:
+    return Text(
+        _("A voucher is no longer valid: %(reward)s") % {"reward": say.reward()},
+        _("The goods that it came with were returned."),
+    )
+
+
 def _member_enrolled(say: _Say) -> Text:
     return Text(
         _("Welcome to %(program)s") % {"program": say.wording.program_name},
@@ -225,6 +239,8 @@ _SPEAKERS: dict[str, Callable[[_Say], Text]] = {
     "redemption_made": _redemption_made,
     "redemption_cancelled": _redemption_cancelled,
     "voucher_used": _voucher_used,
+    "voucher_granted": _voucher_granted,
+    "voucher_withdrawn": _voucher_withdrawn,
     "member_enrolled": _member_enrolled,
     "return_applied": _return_applied,
     "transfer_requested": _transfer_requested,

@@ -293,19 +293,15 @@ def _timeline(
 def _tell(
     program_id: int, member_id: int, before: Standing, after: Standing, moment: datetime
 ) -> None:
-    if before.tier == after.tier:
-        return
-    record_many(
-        program_id=program_id,
-        news=[
-            News(
-                kind="tier_changed",
-                member_id=member_id,
-                payload={"before": before.tier, "after": after.tier},
-            )
-        ],
-        moment=moment,
+    if before.tier != after.tier:
+        _tell_of(program_id, member_id, before.tier, after.tier, moment)
+
+
+def _tell_of(program_id: int, member_id: int, before: str, after: str, moment: datetime) -> None:
+    news = News(
+        kind="tier_changed", member_id=member_id, payload={"before": before, "after": after}
     )
+    record_many(program_id=program_id, news=[news], moment=moment)
 
 
 def set_tier(
@@ -317,15 +313,66 @@ def set_tier(
 
 def unset_tier(*, member_id: int, batch: str, moment: datetime) -> None:
     """Put a member back on the tier that a batch took them from, if they still are on its one."""
-    rows = TierMembership.objects.filter(member_id=member_id)
-    given = rows.filter(superseded_at=None, ends_at=None, evidence__batch=batch).first()
+    _put_back(member_id, {"evidence__batch": batch}, {"cause": "import_reversed"}, moment)
+
+
+def give(
+    *,
+    program_id: int,
+    grading: ProgramGrading,
+    member_id: int,
+    tier: str,
+    months: int,
+    ref: str,
+    moment: datetime,
+) -> bool:
+    """Lift a member to a tier for so many months from ``moment``; the member must be locked.
+
+    Whoever is on that tier or above stays as they are, and False is returned.
+    """
+    ladder = grading.grading.ladder
+    standing = (
+        TierMembership.objects.select_related("tier")
+        .filter(member_id=member_id, superseded_at=None, ends_at=None)
+        .first()
+    )
+    if standing is None or ladder.position(standing.tier.code) >= ladder.position(tier):
+        return False
+    valid_until = calendars.add_months_to_instant(moment, months, grading.grading.zone)
+    evidence = {"cause": "granted", "grant": ref, "from_tier": standing.tier.code}
+    _replace(member_id, grading.tier_ids[tier], valid_until, evidence, moment)
+    _tell_of(program_id, member_id, standing.tier.code, tier, moment)
+    return True
+
+
+def take(*, program_id: int, member_id: int, ref: str, moment: datetime) -> bool:
+    """End the tier that ``give`` gave under ``ref``; the member must be locked.
+
+    Whoever has come to another standing since keeps that, and False is returned.
+    """
+    moved = _put_back(
+        member_id, {"evidence__grant": ref}, {"cause": "grant_ended", "grant_ended": ref}, moment
+    )
+    if moved is None:
+        return False
+    _tell_of(program_id, member_id, *moved, moment)
+    return True
+
+
+def _put_back(
+    member_id: int, named: Mapping[str, str], evidence: Mapping[str, str], moment: datetime
+) -> tuple[str, str] | None:
+    """Put a member back to before the open standing so named; return the tiers before and after."""
+    rows = TierMembership.objects.select_related("tier").filter(member_id=member_id)
+    given = rows.filter(superseded_at=None, ends_at=None, **named).first()
     if given is None:
-        return
+        return None
     stood = Q(superseded_at=None) | Q(superseded_at__gte=given.recorded_at)
     before = rows.filter(stood, pk__lt=given.pk).order_by("-starts_at", "-pk").first()
-    if before is not None:
-        evidence = {"cause": "import_reversed"}
-        _replace(member_id, before.tier_id, before.valid_until, evidence, moment)
+    if before is None:
+        return None
+    _replace(member_id, before.tier_id, before.valid_until, evidence, moment)
+    return given.tier.code, before.tier.code
 
 
 def _replace(

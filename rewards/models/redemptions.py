@@ -53,6 +53,11 @@ class Redemption(models.Model):
     cancel_reason = models.CharField(max_length=200, blank=True, default="")
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
+    is_granted = models.BooleanField(
+        default=False,
+        db_default=False,
+        db_comment="Given by a rule: it cost no points and took no piece of a stock.",
+    )
     is_simulated = models.BooleanField(
         default=False, db_comment="Made by the demo's stated policy, not by a person."
     )
@@ -65,11 +70,15 @@ class Redemption(models.Model):
                 name="rewards_redemption_external_id",
             ),
             models.CheckConstraint(
-                name="rewards_redemption_positive", condition=Q(points__gt=0, quantity__gt=0)
+                name="rewards_redemption_positive",
+                condition=Q(quantity__gt=0)
+                & (Q(points__gt=0, is_granted=False) | Q(points=0, is_granted=True)),
             ),
             models.CheckConstraint(
                 name="rewards_redemption_paid",
-                condition=~Q(state__in=["requested", "fulfilled"]) | Q(debit__isnull=False),
+                condition=~Q(state__in=["requested", "fulfilled"])
+                | Q(debit__isnull=False)
+                | Q(is_granted=True),
             ),
             models.CheckConstraint(
                 name="rewards_redemption_held",

@@ -146,8 +146,8 @@ SELECT w.reward_id, sum(r.quantity)::bigint
 FROM unnest(%s::bigint[], %s::timestamptz[]) w(reward_id, since)
 JOIN rewards_redemption r ON r.member_id = %s::bigint AND r.reward_id = w.reward_id
   AND r.created_at >= w.since
-WHERE r.state IN ('requested', 'fulfilled')
-  OR (r.state = 'held' AND r.hold_expires_at > %s::timestamptz)
+WHERE NOT r.is_granted AND (r.state IN ('requested', 'fulfilled')
+  OR (r.state = 'held' AND r.hold_expires_at > %s::timestamptz))
 GROUP BY w.reward_id
 """
 

@@ -200,7 +200,8 @@ def cancel(
         )
     if redemption.debit_id is not None:
         redemption.points_given_back = redemption.points
-    holds.put_back(reward_id=redemption.reward_id, pieces=redemption.quantity)
+    if not redemption.is_granted:
+        holds.put_back(reward_id=redemption.reward_id, pieces=redemption.quantity)
     redemption.state = State.CANCELLED
     redemption.cancel_reason = reason
     redemption.changed_at = moment
