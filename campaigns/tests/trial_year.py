@@ -69,7 +69,7 @@ SHOP: dict[str, Any] = program_file(
             "status": "active",
             "starts_at": "2025-04-01T00:00",
             "ends_at": "2025-09-01T00:00",
-            "budget_points": 3000,
+            "budget_points": 1500,
             "rules": [rule("spring-plus", 2)],
         },
         {
@@ -87,7 +87,7 @@ SHOP: dict[str, Any] = program_file(
 )
 
 
-def post_year(*, seed: int, members: int = 4, days: int = 40) -> list[Member]:
+def post_year(*, seed: int, members: int = 4, days: int = 28) -> list[Member]:
     """Post a year drawn from the seed; return its members."""
     apply(SHOP, YEAR - DAY)
     draw = random.Random(seed)

@@ -89,6 +89,7 @@ class Side:
     by_rule: Counter[tuple[str, str]] = field(default_factory=Counter)
     by_month: Counter[str] = field(default_factory=Counter)
     by_tier: Counter[str] = field(default_factory=Counter)
+    grants: Counter[str] = field(default_factory=Counter)
     redeemed: int = 0
     pieces: int = 0
     missed: int = 0
@@ -102,6 +103,7 @@ class Side:
         self.taken_back.update(tally.taken_back)
         self.by_rule.update(tally.by_rule)
         self.by_month.update(tally.by_month)
+        self.grants.update(tally.grants)
         for code, holding in run.holdings.items():
             self.expired[code] += run.expired(code)
             self.forgiven[code] += run.forgiven(code)
@@ -139,6 +141,7 @@ class Side:
             ],
             "by_month": dict(sorted(self.by_month.items())),
             "by_tier": dict(sorted(self.by_tier.items())),
+            "grants": dict(sorted(self.grants.items())),
             "redeemed": self.redeemed,
             "pieces": self.pieces,
             "missed": self.missed,
@@ -157,6 +160,7 @@ _COUNTERS: Final = (
     "by_rule",
     "by_month",
     "by_tier",
+    "grants",
 )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from campaigns.earning import evaluate
 from campaigns.earning.facts import EventFacts, MemberFacts, PurchaseFacts
-from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, Pending, Used
+from campaigns.earning.results import AwardDraft, Evaluation, GrantDraft, LimitKey, Pending, Used
 from loyalty_site.lib import calendars
 from members import grading, lots
 
@@ -186,7 +186,9 @@ class Run:
             Use(order, self.person.id, key, points, uses, at)
             for key, (points, uses) in self._wanted(asked, evaluation).items()
         ]
-        self._use(evaluation.awards)
+        self._use(evaluation)
+        for grant in evaluation.grants:
+            self._grant(grant)
         for (code, pending), points in totals.items():
             if points:
                 self._credit(order, book.coins[code], pending, points, at, member.tier)
@@ -209,24 +211,32 @@ class Run:
         if award.currency == self.book.default:
             add(tally.by_month, month, award.points)
 
-    def _use(self, awards: Sequence[AwardDraft]) -> None:
-        for award in awards:
-            for key, points, uses in award.limit_uses:
-                if not is_shared(key):
-                    used = self.counters.get(key)
-                    self.counters[key] = Used(used.points + points, used.uses + uses)
+    def _use(self, evaluation: Evaluation) -> None:
+        for key, points, uses in evaluation.limit_uses:
+            if not is_shared(key):
+                used = self.counters.get(key)
+                self.counters[key] = Used(used.points + points, used.uses + uses)
+
+    def _grant(self, grant: GrantDraft) -> None:
+        """Count what a rule gives beside points; a voucher is worth what its reward is."""
+        tally = self.tally
+        add(tally.grants, f"{grant.rule_code} {grant.kind}", 1)
+        price = self.book.prices.get(str(grant.body.get("reward", "")))
+        if price is not None:
+            tally.worth += price.value or 0
+            tally.cost += price.cost or 0
 
     def _wanted(
         self, asked: evaluate.Requests, evaluation: Evaluation
     ) -> dict[LimitKey, tuple[int, int]]:
         """Return what the fact wants of each shared counter, were that one not used up."""
         left = self.counters.left
-        wanted = _shared_uses(evaluation.awards)
+        wanted = _shared_uses(evaluation)
         for key in left:
             self.counters.left = {other: each for other, each in left.items() if other != key}
             free = evaluate.grant(asked, self.counters, self.book.caps, attributed=False)
             wanted.pop(key, None)
-            if key in (uses := _shared_uses(free.awards)):
+            if key in (uses := _shared_uses(free)):
                 wanted[key] = uses[key]
         return wanted
 
@@ -365,13 +375,12 @@ class Run:
             tally.cost += pieces * price.cost
 
 
-def _shared_uses(awards: Sequence[AwardDraft]) -> dict[LimitKey, tuple[int, int]]:
+def _shared_uses(evaluation: Evaluation) -> dict[LimitKey, tuple[int, int]]:
     shared: dict[LimitKey, tuple[int, int]] = {}
-    for award in awards:
-        for key, points, uses in award.limit_uses:
-            if is_shared(key):
-                before = shared.get(key, (0, 0))
-                shared[key] = (before[0] + points, before[1] + uses)
+    for key, points, uses in evaluation.limit_uses:
+        if is_shared(key):
+            before = shared.get(key, (0, 0))
+            shared[key] = (before[0] + points, before[1] + uses)
     return shared
 
 

@@ -12,13 +12,15 @@ class Tally:
 
     ``by_rule`` is by (rule, currency), before returns; ``by_month`` is of the currency of rewards,
     by the program's month (``2026-03``). ``missed`` are pieces of rewards that members redeemed
-    and that the balance of the replay did not allow.
+    and that the balance of the replay did not allow; ``grants`` counts what rules gave beside points,
+    by ``RULE KIND``.
     """
 
     given: dict[str, int] = field(default_factory=dict)
     taken_back: dict[str, int] = field(default_factory=dict)
     by_rule: dict[tuple[str, str], int] = field(default_factory=dict)
     by_month: dict[str, int] = field(default_factory=dict)
+    grants: dict[str, int] = field(default_factory=dict)
     redeemed: int = 0
     worth: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
