@@ -55,6 +55,7 @@ PROGRAM = record(
             sentence=TEXT,
         )
     ),
+    stacking=array(TEXT),
     rules=array(
         record(
             code=TEXT,

@@ -51,12 +51,14 @@ EARNED: dict[str, Any] = {
     ),
     "not_applied": array(
         record(
+            ("because_of",),
             rule=nullable(RULE),
             campaign=nullable(TEXT),
             currency=nullable(TEXT),
             reason=TEXT,
             missing=nullable(MONEY),
             coupon=nullable(TEXT),
+            because_of=nullable(TEXT),
             text=TEXT,
         )
     ),

@@ -99,6 +99,16 @@ class Base:
                 weights[index] += nets[index] * rate
         return weights
 
+    def points_by_line(self, basket: Basket) -> list[int]:
+        """Return the base points that belong to each line."""
+        points = [0] * len(basket.nets)
+        for effect, selected, given in self._parts:
+            nets = effect.nets_of(basket)
+            shares = split_by_largest_remainder(given, [nets[i] for i in selected])
+            for index, share in zip(selected, shares, strict=True):
+                points[index] += share
+        return points
+
     def points_on(self, basket: Basket, wanted: Sequence[int]) -> int:
         """Return the base points that belong to the wanted lines."""
         if len(wanted) == len(basket.nets):
@@ -190,6 +200,12 @@ class MultiplyBase:
             {"kind": "multiply_base", "factor": self.factor, "base": on},
             "" if given else "no_base",
         )
+
+
+def product_text(effect: MultiplyBase, base: int, before: int, given: int) -> str:
+    """Return the sentence of a multiplier that acts on what those before it came to."""
+    raised = "" if before == base else f", {before} by those before it,"
+    return f"Base of {point_words(base)}{raised} times {effect.factor}: {given} more, rounded down"
 
 
 Effect = EarnRate | EarnFixed | MultiplyBase

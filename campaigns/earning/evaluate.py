@@ -1,42 +1,31 @@
 """One evaluator for preview, live posting, program tests and replay: facts in, awards out.
 
 Order is priority, then the order given. The base is counted first, multipliers act on it
-alone, limits come last and influence nothing before them.
+alone, then rules that do not go together leave out one another; limits come last and influence
+nothing before them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from loyalty_site.lib import money
 from members.lots import split_by_largest_remainder
 
 from . import refusals, rules
 from .attributes import Context
-from .effects import SCALE_DIGITS, Base, Basket, EarnRate, MultiplyBase, Request
+from .effects import SCALE_DIGITS, Base, Basket, EarnRate, Request
 from .facts import EventFacts, MemberFacts, PurchaseFacts
 from .limits import Allowance
 from .results import AwardDraft, Counters, Evaluation, GrantDraft, NotApplied
 from .rules import Cap, CompiledRule, Fact
+from .stacking import EVERYTHING, Asked, Stacking, choose, largest_multiplier, multiplied
 
-Combination = Literal["sum", "max"]
+# A rule whose conditions hold, with the lines that are its own.
+Held = tuple[CompiledRule, Sequence[int]]
 _NO_LINES = Basket((), 0)
-
-
-class Asked(NamedTuple):
-    """One effect of one rule whose conditions hold, with what it asks for."""
-
-    rule: CompiledRule
-    effect: int
-    selected: Sequence[int]
-    request: Request
-
-    @property
-    def currency(self) -> str:
-        """Return the point currency that is asked for."""
-        return self.rule.effects[self.effect].currency
 
 
 class Requests(NamedTuple):
@@ -66,17 +55,16 @@ def evaluate(
     counters: Counters,
     *,
     caps: Sequence[Cap] = (),
-    combination: Combination = "sum",
+    stacking: Stacking = EVERYTHING,
 ) -> Evaluation:
     """Return what the rules give for one fact of one member, and why.
 
     ``rule_set`` are the rules valid at the moment of the fact; those outside their campaign's
     window are passed over. ``counters`` holds what ``rules.limit_keys`` named, a missing one
-    counts as unused. ``caps`` bound what all rules give together. With
-    ``combination="max"`` only the multiplier that adds most applies in each currency, else
-    each adds to the same base.
+    counts as unused. ``caps`` bound what all rules give together, ``stacking`` says which of
+    them apply together.
     """
-    return grant(ask(rule_set, fact, member, combination=combination), counters, caps)
+    return grant(ask(rule_set, fact, member, stacking=stacking), counters, caps)
 
 
 def ask(
@@ -84,14 +72,14 @@ def ask(
     fact: Fact,
     member: MemberFacts,
     *,
-    combination: Combination = "sum",
+    stacking: Stacking = EVERYTHING,
 ) -> Requests:
     """Return what the rules ask for one fact of one member, before any limit."""
     known = rules.in_order(rule_set)
     context = _context(fact, member)
     basket = _basket(fact)
     refused: list[NotApplied] = []
-    held: list[tuple[CompiledRule, Sequence[int]]] = []
+    held: list[Held] = []
     for rule in known:
         if not rule.answers(fact):
             continue
@@ -106,9 +94,8 @@ def ask(
             refused.append(refusals.no_line(rule))
             continue
         held.append((rule, selected))
-    asked = _asked(held, basket)
-    if combination == "max":
-        asked = _largest_multiplier_only(asked, refused)
+    held = _stacked(held, basket, stacking, refused)
+    asked = _multiplied(held, basket, stacking, refused)
     granting = [(rule, selected) for rule, selected in held if rule.grants]
     return Requests(fact, member, known, asked, refused, granting)
 
@@ -202,7 +189,39 @@ def _selected(rule: CompiledRule, fact: Fact, context: Context) -> Sequence[int]
     return selected
 
 
-def _asked(held: Sequence[tuple[CompiledRule, Sequence[int]]], basket: Basket) -> list[Asked]:
+def _stacked(
+    held: list[Held], basket: Basket, stacking: Stacking, refused: list[NotApplied]
+) -> list[Held]:
+    """Leave out the rules that do not apply together with others."""
+    if not stacking.chooses:
+        return held
+    asked, _ = _asked(held, basket)
+    lost = choose([rule for rule, _ in held], asked, stacking)
+    for rule, winner in lost:
+        refused.extend(refusals.not_combined(rule, winner))
+    gone = {each.rule.code for each in lost}
+    return [each for each in held if each[0].code not in gone]
+
+
+def _multiplied(
+    held: Sequence[Held], basket: Basket, stacking: Stacking, refused: list[NotApplied]
+) -> list[Asked]:
+    """Return what the rules ask, their multipliers combined as the program says.
+
+    Asked of those alone that apply: a rate that does not is no part of the base.
+    """
+    asked, bases = _asked(held, basket)
+    if stacking.multipliers == "product":
+        return multiplied(asked, bases, basket)
+    if stacking.multipliers == "max":
+        asked, smaller = largest_multiplier(asked)
+        refused.extend(
+            refusals.largest_only(each.rule, each.currency, best.rule) for each, best in smaller
+        )
+    return asked
+
+
+def _asked(held: Sequence[Held], basket: Basket) -> tuple[list[Asked], Mapping[str, Base]]:
     """Ask the rates first: a multiplier may come before the rate that it multiplies."""
     bases: dict[str, Base] = {}
     given: dict[tuple[int, int], Request] = {}
@@ -214,7 +233,7 @@ def _asked(held: Sequence[tuple[CompiledRule, Sequence[int]]], basket: Basket) -
                 request = effect.request(basket, selected, None)
                 given[place, number] = request
                 bases.setdefault(effect.currency, Base()).add(effect, selected, request.points)
-    return [
+    asked = [
         Asked(
             rule,
             number,
@@ -225,26 +244,7 @@ def _asked(held: Sequence[tuple[CompiledRule, Sequence[int]]], basket: Basket) -
         for place, (rule, selected) in enumerate(held)
         for number, effect in enumerate(rule.effects)
     ]
-
-
-def _largest_multiplier_only(asked: list[Asked], refused: list[NotApplied]) -> list[Asked]:
-    best: dict[str, Asked] = {}
-    for each in asked:
-        if _is_multiplier(each):
-            held = best.get(each.currency)
-            if held is None or each.request.points > held.request.points:
-                best[each.currency] = each
-    kept = []
-    for each in asked:
-        if _is_multiplier(each) and best[each.currency] is not each:
-            refused.append(refusals.not_combined(each.rule, each.currency))
-        else:
-            kept.append(each)
-    return kept
-
-
-def _is_multiplier(asked: Asked) -> bool:
-    return isinstance(asked.rule.effects[asked.effect], MultiplyBase)
+    return asked, bases
 
 
 def _awards(

@@ -69,9 +69,17 @@ def not_now(rule: CompiledRule, fact: Fact) -> Iterator[NotApplied]:
         yield _not_applied(rule, currency, "not_now", text)
 
 
-def not_combined(rule: CompiledRule, currency: str) -> NotApplied:
+def largest_only(rule: CompiledRule, currency: str, winner: CompiledRule) -> NotApplied:
     """Return that another multiplier adds more and the program takes only the largest."""
-    return _not_applied(rule, currency, "not_combined", "Another multiplier adds more")
+    text = f"Another multiplier adds more: {winner.name}"
+    return _not_applied(rule, currency, "not_combined", text, because_of=winner.code)
+
+
+def not_combined(rule: CompiledRule, winner: CompiledRule) -> Iterator[NotApplied]:
+    """Yield that the rule does not go together with one that applies."""
+    text = f"Not together with {winner.name}"
+    for currency in _currencies(rule):
+        yield _not_applied(rule, currency, "not_combined", text, because_of=winner.code)
 
 
 def empty(rule: CompiledRule, currency: str, request: Request) -> NotApplied:
@@ -134,6 +142,7 @@ def _coupon_not_usable(
         why.text if why else "The coupon cannot be used now",
         missing=why.missing if why else None,
         coupon=coupon,
+        because_of=why.because_of if why else None,
     )
 
 
@@ -145,6 +154,7 @@ def _not_applied(
     *,
     missing: str | None = None,
     coupon: str | None = None,
+    because_of: str | None = None,
 ) -> NotApplied:
     return NotApplied(
         rule_code=rule.code,
@@ -156,4 +166,5 @@ def _not_applied(
         text=text,
         missing=missing,
         coupon=coupon,
+        because_of=because_of,
     )

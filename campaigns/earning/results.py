@@ -117,7 +117,8 @@ class GrantDraft:
 class NotApplied:
     """A rule or coupon that gave nothing, and why; ``rule_code`` is None for an unknown coupon.
 
-    ``missing`` is money in wire form, for example what the purchase lacked to a minimum.
+    ``missing`` is money in wire form, for example what the purchase lacked to a minimum;
+    ``because_of`` is the code of the rule that applied instead.
     """
 
     rule_code: str | None
@@ -129,6 +130,7 @@ class NotApplied:
     text: str
     missing: str | None = None
     coupon: str | None = None
+    because_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ class CompiledRule:
     coupons: frozenset[str]
     pending: Pending | None = None
     grants: tuple[GrantEffect, ...] = ()
+    group: str | None = None
 
     def is_live(self, fact: Fact) -> bool:
         """Return whether the rule answers to this kind of fact, at its moment."""
@@ -169,6 +170,7 @@ def compile_rule(
             for place, each in enumerate(body["effects"])
             if is_grant(each)
         ),
+        group=body.get("group"),
     )
 
 

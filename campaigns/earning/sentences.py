@@ -57,6 +57,16 @@ _PERIODS: Final[Mapping[str, str]] = {
     "lifetime": "in all",
 }
 
+_MULTIPLIERS: Final[Mapping[str, str]] = {
+    "max": "Of several multipliers only the one that adds most counts.",
+    "product": "Each multiplier acts on what those before it came to.",
+}
+_MODES: Final[Mapping[str, str]] = {
+    "first": "the first that applies",
+    "best_for_member": "the one that gives most",
+    "lowest_cost": "the one that costs least",
+}
+
 
 def sentence(tree: Mapping[str, Any]) -> str:
     """Return the condition as an English clause: "the member's tier is gold"."""
@@ -208,3 +218,18 @@ def limit_sentence(limit: Mapping[str, Any]) -> str:
 def cap_sentence(cap: Mapping[str, Any]) -> str:
     """Return one cap: "at most 5000 points a day per member, from all rules together"."""
     return f"{limit_sentence(cap)}, from all rules together"
+
+
+def stacking_sentences(stacking: Mapping[str, Any]) -> list[str]:
+    """Return which rules do not apply together: "Of base, plus only the first applies."."""
+    multipliers = _MULTIPLIERS.get(stacking.get("multipliers", "sum"))
+    groups = [
+        f"Of the rules of group {each['code']} only {_MODES[each['mode']]} applies."
+        for each in stacking.get("groups", ())
+        if each["mode"] in _MODES
+    ]
+    apart = [
+        f"Of {', '.join(codes)} only the first that applies does."
+        for codes in (*stacking.get("exclusive", ()), *stacking.get("not_together", ()))
+    ]
+    return [*([multipliers] if multipliers else []), *groups, *apart]

@@ -106,6 +106,11 @@ class Publication(models.Model):
         blank=True,
         db_comment="[{per, period, currency, points}]: what all rules together may give.",
     )
+    stacking = models.JSONField(
+        default=dict,
+        blank=True,
+        db_comment="{multipliers, groups, exclusive, not_together}; empty where all apply.",
+    )
     actor = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:

@@ -3,7 +3,7 @@
 Pure: no database and no clock. What ``apply`` does with a document is a service's matter.
 """
 
-from .canonical import canonical, caps_of, definition, dump, live_definitions
+from .canonical import canonical, caps_of, definition, dump, live_definitions, stacking_of
 from .document import ProgramDocument
 from .embedded import CaseOutcome, run_tests
 from .parse import from_canonical, parse
@@ -22,4 +22,5 @@ __all__ = [
     "live_definitions",
     "parse",
     "run_tests",
+    "stacking_of",
 ]

@@ -19,6 +19,8 @@ from .rule_document import CampaignSection, RuleSection
 
 # Lists that stand for something else when they are missing.
 _SAYS_NONE: Final = frozenset({"notice_days"})
+# Keys of rules that came after the first versions were stored.
+_LATER: Final = ("pending", "group")
 
 
 def canonical(document: ProgramDocument) -> dict[str, Any]:
@@ -50,9 +52,10 @@ def definition(rule: RuleSection, campaign: CampaignSection | None = None) -> di
     """Return what a rule version stores: the rule, and its campaign's window and budget."""
     utc = ZoneInfo("UTC")
     body: dict[str, Any] = _plain(rule, utc)
-    if body["pending"] is None:
+    for key in _LATER:
         # A rule that says nothing of it is the version that it was before rules could.
-        del body["pending"]
+        if body[key] is None:
+            del body[key]
     body["campaign"] = campaign and {
         "code": campaign.code,
         "starts_at": _plain(campaign.starts_at, utc),
@@ -89,6 +92,14 @@ def caps_of(document: ProgramDocument) -> list[dict[str, Any]]:
     """Return the caps as a publication stores them."""
     plain_caps: list[dict[str, Any]] = _plain(document.caps, document.program.zone)
     return plain_caps
+
+
+def stacking_of(document: ProgramDocument) -> dict[str, Any]:
+    """Return which rules apply together, as a publication stores it; empty for all of them."""
+    if document.stacking is None:
+        return {}
+    plain_stacking: dict[str, Any] = _plain(document.stacking, document.program.zone)
+    return plain_stacking
 
 
 def dump(program: Mapping[str, Any]) -> str:

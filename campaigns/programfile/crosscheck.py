@@ -9,6 +9,7 @@ from typing import Any
 
 from campaigns.earning import grants
 
+from . import stacking_section
 from .document import CaseSection, ProgramDocument
 from .reader import Problems
 from .rule_document import RuleSection
@@ -49,6 +50,7 @@ def check(document: ProgramDocument, problems: Problems) -> None:
     for path, rule in placed:
         _check_rule(path, rule, names, problems)
     _check_caps(document, names, problems)
+    stacking_section.check(document.stacking, placed, problems)
     for index, segment in enumerate(document.segments):
         _check_condition(f"segments[{index}].where", segment.where, names, problems)
     _check_rewards(document, names, problems)

@@ -16,7 +16,14 @@ from zoneinfo import ZoneInfo
 from members import grading, lots
 
 from .partner_document import PartnerSection
-from .rule_document import CampaignSection, CapSection, Localized, PendingSection, RuleSection
+from .rule_document import (
+    CampaignSection,
+    CapSection,
+    Localized,
+    PendingSection,
+    RuleSection,
+    StackingSection,
+)
 
 REWARD_KINDS: Final = (
     "physical",
@@ -356,6 +363,7 @@ class ProgramDocument:
     rewards: tuple[RewardSection, ...]
     tests: tuple[CaseSection, ...]
     partners: tuple[PartnerSection, ...] = ()
+    stacking: StackingSection | None = None
 
     @property
     def default_currency(self) -> str:

@@ -12,11 +12,12 @@ from campaigns.earning.evaluate import evaluate
 from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
 from campaigns.earning.results import Evaluation
 from campaigns.earning.rules import CompiledRule, compile_caps, compile_definition
+from campaigns.earning.stacking import compile_stacking
 from loyalty_site.lib import money
 from members import grading, lots
 
 from . import trace_diff
-from .canonical import caps_of, live_definitions
+from .canonical import caps_of, live_definitions, stacking_of
 from .document import CaseLine, CasePurchase, CaseSection, Expectation, ProgramDocument
 
 # The moment of a test without one, in a program none of whose rules asks for the moment.
@@ -79,7 +80,9 @@ def _run(case: CaseSection, document: ProgramDocument, rules: list[CompiledRule]
     )
     caps = compile_caps(caps_of(document))
     fact = _fact(case, document, at)
-    evaluation = evaluate(rules, fact, member, {}, caps=caps)
+    values = {each.code: each.value for each in document.points}
+    stacking = compile_stacking(stacking_of(document), values)
+    evaluation = evaluate(rules, fact, member, {}, caps=caps, stacking=stacking)
     return CaseOutcome(
         name=case.name,
         differences=_differences(case, document, evaluation, at, tier),

@@ -20,6 +20,7 @@ from . import (
     partner_section,
     pending_section,
     rule_sections,
+    stacking_section,
     transfer_sections,
 )
 from .document import (
@@ -105,6 +106,7 @@ def _document(reader: Reader) -> ProgramDocument:
             _each(partner_section.read(each, zone, locale), each)
             for each in reader.readers("partners")
         ),
+        stacking=reader.section("stacking", stacking_section.read),
     )
     reader.close()
     return document

@@ -28,7 +28,10 @@ class PendingSection:
 
 @dataclass(frozen=True, slots=True)
 class RuleSection:
-    """A rule; ``when``, ``lines``, ``effects`` and ``limits`` are its validated JSON."""
+    """A rule; ``when``, ``lines``, ``effects`` and ``limits`` are its validated JSON.
+
+    ``group`` names the group of ``stacking`` that it belongs to.
+    """
 
     code: str
     name: Localized
@@ -39,6 +42,29 @@ class RuleSection:
     effects: tuple[Mapping[str, Any], ...]
     limits: tuple[Mapping[str, Any], ...]
     pending: PendingSection | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSection:
+    """A group of rules; ``mode`` is one of ``earning/stacking.py: MODES``."""
+
+    code: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class StackingSection:
+    """How rules go together; see ``earning/stacking.py``.
+
+    Of the rules in one list of ``exclusive`` one applies; a pair of ``not_together`` is
+    symmetric. Both name rules by their codes.
+    """
+
+    multipliers: str = "sum"
+    groups: tuple[GroupSection, ...] = ()
+    exclusive: tuple[tuple[str, ...], ...] = ()
+    not_together: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ def read(reader: Reader, locale: str) -> RuleSection:
         effects=_effects(reader, on_event, locale),
         limits=_limits(reader, on_event),
         pending=reader.section("pending", pending_section.read),
+        group=reader.code("group") if reader.has("group") else reader.raw("group"),
     )
     if on_event and section.lines:
         reader.refuse("lines", "no lines: an event has none")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from campaigns.earning.sentences import cap_sentence, rule_sentence
+from campaigns.earning.sentences import cap_sentence, rule_sentence, stacking_sentences
 from campaigns.models import Campaign
 from loyalty_site.lib.languages import pick
 from members.models import PointCurrency, Program, Tier
@@ -32,6 +32,7 @@ def published_program(
             *_campaign_rules(document, languages, moment),
         ],
         "caps": [{**cap, "sentence": cap_sentence(cap)} for cap in document.get("caps", ())],
+        "stacking": stacking_sentences(document.get("stacking") or {}),
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from campaigns.earning.rules import (
     compile_definition,
     trigger_of,
 )
+from campaigns.earning.stacking import EVERYTHING, Stacking, compile_stacking
 from campaigns.models import Publication, RuleVersion
 from loyalty_site.lib import money
 from members.lots import ExpiryPolicy, Period
@@ -52,6 +54,7 @@ class Currency:
     grace_days: int
     issued_account: int
     renewed_by: frozenset[str] = frozenset()
+    value: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Published:
     by_trigger: Mapping[str, tuple[CompiledRule, ...]]
     version_ids: Mapping[tuple[str, int], int]
     caps: tuple[Cap, ...] = ()
+    stacking: Stacking = EVERYTHING
 
     def rules_for(self, fact: Fact) -> tuple[CompiledRule, ...]:
         """Return the rules that answer to this kind of fact."""
@@ -169,7 +173,9 @@ def _load() -> Rulebook:
         currencies=currencies,
         points_code=next((c.code for c in currencies.values() if c.is_redeemable), ""),
         grading=grading_of(program),
-        publications=tuple(_published(each, versions, program.locale) for each in publications),
+        publications=tuple(
+            _published(each, versions, program.locale, currencies) for each in publications
+        ),
         needs_segments=any(name in text for name in SEGMENT_ATTRIBUTES),
         needs_history=any(name in text for name in HISTORY_ATTRIBUTES),
         renewable=tuple(each for each in currencies.values() if each.renewed_by),
@@ -195,6 +201,7 @@ def _currencies(program: Program) -> dict[str, Currency]:
             grace_days=row.grace_days,
             issued_account=issued[row.pk],
             renewed_by=frozenset(row.expiry.get("renewed_by") or ()),
+            value=row.value,
         )
         for row in rows
     }
@@ -219,7 +226,12 @@ def expiry_policy(stored: Mapping[str, Any]) -> ExpiryPolicy:
     )
 
 
-def _published(each: Publication, versions: Mapping[int, RuleVersion], locale: str) -> Published:
+def _published(
+    each: Publication,
+    versions: Mapping[int, RuleVersion],
+    locale: str,
+    currencies: Mapping[str, Currency],
+) -> Published:
     rows = [versions[pk] for pk in each.rule_versions]
     rules = tuple(_compiled(row.pk, row.version, _text(row.definition), locale) for row in rows)
     return Published(
@@ -229,6 +241,9 @@ def _published(each: Publication, versions: Mapping[int, RuleVersion], locale: s
         by_trigger=_by_trigger(rules),
         version_ids={(row.rule.code, row.version): row.pk for row in rows},
         caps=compile_caps(each.caps),
+        stacking=compile_stacking(
+            each.stacking, {code: currency.value for code, currency in currencies.items()}
+        ),
     )
 
 

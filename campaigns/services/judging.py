@@ -268,7 +268,9 @@ def _asked(published: Published, state: MemberState, fact: PurchaseFacts | Event
     kept = state.asked.get(id(fact))
     if kept is None or kept.member != member:
         # What is kept holds the fact, so that no other has its id meanwhile.
-        kept = state.asked[id(fact)] = evaluate.ask(published.rules_for(fact), fact, member)
+        kept = state.asked[id(fact)] = evaluate.ask(
+            published.rules_for(fact), fact, member, stacking=published.stacking
+        )
     return kept
 
 

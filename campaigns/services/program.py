@@ -11,7 +11,13 @@ import orjson
 from django.db import connection, transaction
 
 from campaigns.models import Campaign, EarningRule, Publication, RuleVersion
-from campaigns.programfile import ProgramDocument, canonical, caps_of, live_definitions
+from campaigns.programfile import (
+    ProgramDocument,
+    canonical,
+    caps_of,
+    live_definitions,
+    stacking_of,
+)
 from campaigns.services import segments
 from loyalty_site.lib.errors import DomainError
 from members.models import Program, Purchase
@@ -66,6 +72,7 @@ def plan(document: ProgramDocument) -> list[Change]:
     changes += _compare("tiers", current.get("tiers"), wanted["tiers"])
     for section in SECTIONS:
         changes += _compare_rows(section, current.get(section) or [], wanted[section])
+    changes += _compare("stacking", current.get("stacking"), wanted["stacking"])
     changes += _compare_rows("partners", current.get("partners") or [], wanted["partners"])
     # A program that was stored before there were caps has none.
     changes += _compare_rows("caps", _named(current.get("caps") or []), _named(wanted["caps"]))
@@ -200,13 +207,15 @@ def _instant(value: str | None) -> datetime | None:
 def _publish(program: Program, document: ProgramDocument, moment: datetime, actor: str) -> None:
     versions = [_version(program, body, moment) for body in live_definitions(document)]
     ids = [version.pk for version in versions]
-    caps = caps_of(document)
+    caps, stacking = caps_of(document), stacking_of(document)
     EarningRule.objects.filter(program=program).exclude(
         pk__in=[version.rule_id for version in versions]
     ).update(is_retired=True)
     newest = Publication.objects.filter(program=program).order_by("-number").first()
     stated = document.program.effective_from
-    is_same = newest is not None and (newest.rule_versions, newest.caps) == (ids, caps)
+    is_same = newest is not None and (
+        (newest.rule_versions, newest.caps, newest.stacking) == (ids, caps, stacking)
+    )
     if newest and is_same and stated in (None, newest.effective_from):
         return
     # Unbounded while nothing was counted; afterwards what happened before stays as it was.
@@ -218,6 +227,7 @@ def _publish(program: Program, document: ProgramDocument, moment: datetime, acto
         effective_from=effective_from,
         rule_versions=ids,
         caps=caps,
+        stacking=stacking,
         actor=actor,
     )
 

@@ -86,5 +86,6 @@ def _not_applied(each: NotApplied) -> dict[str, Any]:
         "reason": each.reason,
         "missing": each.missing,
         "coupon": each.coupon,
+        "because_of": each.because_of,
         "text": each.text,
     }

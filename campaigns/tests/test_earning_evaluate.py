@@ -11,6 +11,7 @@ import pytest
 from campaigns.earning.evaluate import evaluate
 from campaigns.earning.results import Evaluation
 from campaigns.earning.rules import Campaign, CompiledRule, compile_definition, compile_rule
+from campaigns.earning.stacking import Stacking
 
 from .earning_examples import (
     BASE,
@@ -142,7 +143,9 @@ def test_only_the_largest_multiplier_applies_where_the_program_says_so() -> None
         rule("also-x3", multiply("3")),
     ]
 
-    evaluation = evaluate(rules, purchase(line("10.00")), MEMBER, {}, combination="max")
+    evaluation = evaluate(
+        rules, purchase(line("10.00")), MEMBER, {}, stacking=Stacking(multipliers="max")
+    )
 
     assert given_by(evaluation) == [("base", 10), ("x3", 20)]
     assert refused(evaluation) == [("x2", "not_combined", None), ("also-x3", "not_combined", None)]
