@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from campaigns.api.codes import MyCodesView
 from campaigns.api.erasure import MyErasureView
 from campaigns.api.events import EventsView
 from campaigns.api.program import ProgramView
@@ -24,6 +25,7 @@ urlpatterns = [
     path("returns/<str:return_id>", ReturnView.as_view()),
     path("events", EventsView.as_view()),
     path("members/<str:member_id>/entries", MemberEntriesView.as_view()),
+    path("me/codes", MyCodesView.as_view()),
     path("me/erase", MyErasureView.as_view()),
     path("me/entries", MyEntriesView.as_view()),
     path("me/purchases", MyPurchasesView.as_view()),

@@ -134,6 +134,8 @@ NAVIGATION = [
         _item(_("Publications"), "publish", "campaigns.publication"),
         _item(_("Rule versions"), "history", "campaigns.ruleversion"),
         _item(_("Limits used"), "speed", "campaigns.limitcounter"),
+        _item(_("Codes that earn"), "qr_code_2", "campaigns.codebatch"),
+        _item(_("Codes by digest"), "pin", "campaigns.earningcode"),
     ),
     _group(
         _("About members"),
@@ -155,6 +157,7 @@ NAVIGATION = [
         _item(_("Purchase lines"), "format_list_bulleted", "members.purchaseline"),
         _item(_("Return lines"), "assignment_return", "members.returnline"),
         _item(_("Data exports"), "download", "members.dataexport"),
+        _item(_("Wrong guesses"), "password", "members.wrongtries"),
     ),
     _group(
         _("Trust"),

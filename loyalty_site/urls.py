@@ -13,7 +13,7 @@ from loyalty_site.admin.clearing import clearing_page
 from loyalty_site.admin.liability import liability_page
 from loyalty_site.admin.partnering import partner_file
 from loyalty_site.admin.waiting import waiting_page
-from loyalty_site.views import member, profile, proofs, public, rewards, transfers
+from loyalty_site.views import earn, member, profile, proofs, public, rewards, transfers
 from loyalty_site.views_schema import SchemaView, docs
 from members import api_urls as members_api
 from rewards import api_urls as rewards_api
@@ -46,6 +46,7 @@ page_patterns = [
     path("checkpoints/latest", proofs.latest_checkpoint, name="latest_checkpoint"),
     path("checkpoints/<int:tree_size>", proofs.checkpoint, name="checkpoint"),
     path("checkpoints/keys", proofs.keys, name="checkpoint_keys"),
+    path("earn", earn.earn_page, name="earn"),
     path("card", member.card, name="card"),
     path("profile", profile.profile_page, name="profile"),
     path("profile/export/<uuid:public_id>", profile.export_file, name="export_file"),

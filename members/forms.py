@@ -102,3 +102,16 @@ class TransferForm(forms.Form):
     points = forms.IntegerField(
         label=_("Points"), min_value=1, max_value=POINTS_MAX, widget=forms.NumberInput
     )
+
+
+class CodeForm(forms.Form):
+    """A code as it is printed."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=64,
+        help_text=_("Fifteen letters and digits; hyphens and spaces do not matter."),
+        widget=forms.TextInput(
+            {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )

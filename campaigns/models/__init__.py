@@ -1,6 +1,7 @@
 """Rules, what they gave and why."""
 
 from campaigns.models.awards import Award, AwardReversal, Event
+from campaigns.models.codes import CodeBatch, EarningCode
 from campaigns.models.grants import RuleGrant, RuleGrantReversal
 from campaigns.models.rules import (
     Campaign,
@@ -14,6 +15,8 @@ __all__ = [
     "Award",
     "AwardReversal",
     "Campaign",
+    "CodeBatch",
+    "EarningCode",
     "EarningRule",
     "Event",
     "LimitCounter",

@@ -32,7 +32,7 @@ STRANGERS = [
 ]
 MEMBERS = [
     *("/home", "/rewards", "/rewards?show=affordable", "/rewards/coffee/redeem"),
-    *("/rewards/kitchen-evening/redeem", "/codes", "/card", "/activity", "/profile"),
+    *("/rewards/kitchen-evening/redeem", "/codes", "/earn", "/card", "/activity", "/profile"),
     *(
         "/transfers",
         "/how-it-works",

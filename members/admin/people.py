@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin
-from members.models import ConsentRecord, DataExport, Identifier, Message
+from members.models import ConsentRecord, DataExport, Identifier, Message, WrongTries
 
 
 @admin.register(Identifier)
@@ -51,3 +51,15 @@ class DataExportAdmin(ReadOnlyAdmin[DataExport]):
     list_select_related = ("member",)
     search_fields = ("member__number__exact",)
     search_help_text = _("A whole member number.")
+
+
+@admin.register(WrongTries)
+class WrongTriesAdmin(ReadOnlyAdmin[WrongTries]):
+    """Who guessed wrong lately, and until when they wait."""
+
+    list_display = ("member", "act", "wrong", "locked_until", "changed_at")
+    list_filter = ("act",)
+    list_select_related = ("member",)
+    search_fields = ("member__number__exact",)
+    search_help_text = _("A whole member number.")
+    ordering = ("-changed_at",)

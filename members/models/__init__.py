@@ -53,6 +53,7 @@ from members.models.segments import Segment, SegmentMembership, SegmentMove, Seg
 from members.models.standing import MemberScore, MemberTag, ScoreMove
 from members.models.tiers import Tier, TierMembership
 from members.models.transfers import Transfer
+from members.models.tries import WrongTries
 
 __all__ = [
     "Adjustment",
@@ -117,4 +118,5 @@ __all__ = [
     "TierMembership",
     "Transfer",
     "User",
+    "WrongTries",
 ]
