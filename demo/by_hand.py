@@ -1,4 +1,4 @@
-"""What the demo's staff did by hand: a gesture of goodwill, and a larger one that still waits."""
+"""What the demo's staff did by hand: gestures of goodwill, and codes for the lids of jars."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from campaigns.queries.endings import default_end
+from campaigns.services import codes
+from campaigns.services.codes import BatchExists, BatchSpec
 from members.models import AdjustmentReason, Member, User
 from members.queries.program import current_program, point_currency
 from members.services import adjustments, approvals
@@ -14,18 +16,35 @@ from members.services.adjustments import Wish
 
 CLERK_EMAIL = "counter@example.com"
 NAMES = UUID("5b2f1f0a-6f0e-4c53-9d0e-6a4f7d3a2c11")
+LIDS, REDEEMED = 200, 12
 NOTE = "Sorry that your order was late."
+
+
+def print_lids(moment: datetime) -> int:
+    """Make the codes of the lids, which a member can redeem; return how many. A repeat makes none.
+
+    Nobody is told them: whoever wants to try one makes a batch of their own in the admin.
+    """
+    clerk = _clerk()
+    try:
+        _, made = codes.make(
+            spec=BatchSpec(code="lids", name="Lids of jam jars", count=LIDS),
+            user=clerk,
+            moment=moment,
+        )
+    except BatchExists:
+        return 0
+    member = Member.objects.filter(status=Member.Status.ACTIVE).exclude(user=clerk).order_by("pk")
+    for found, code in zip(member[:REDEEMED], made, strict=False):
+        codes.redeem(member=found, code=code, actor=f"member:{found.pk}", moment=moment)
+    return len(made)
 
 
 def adjust(moment: datetime) -> int:
     """Make both acts for the first two members; return how many there are. A repeat makes none."""
     program = current_program()
     currency = point_currency(program)
-    clerk = User.objects.filter(email=CLERK_EMAIL).first() or User.objects.create_user(
-        # Nobody logs in as this person: staff approve what they asked for.
-        CLERK_EMAIL,
-        is_staff=True,
-    )
+    clerk = _clerk()
     alone, _daily = approvals.limits(currency.pk)
     told = [("service", 200, NOTE), ("goodwill", alone * 5, "")]
     active = Member.objects.filter(program=program, status=Member.Status.ACTIVE)
@@ -46,3 +65,11 @@ def adjust(moment: datetime) -> int:
             moment=moment,
         )
     return len(members)
+
+
+def _clerk() -> User:
+    return User.objects.filter(email=CLERK_EMAIL).first() or User.objects.create_user(
+        # Nobody logs in as this person: staff approve what they asked for.
+        CLERK_EMAIL,
+        is_staff=True,
+    )

@@ -76,6 +76,7 @@ class CodeBatchAdmin(ReadOnlyAdmin[CodeBatch]):
         *("code", "name", "count", "redeemed", "store", "valid_from", "valid_until"),
         *("standing", "created_by", "created_at"),
     )
+    list_filter = ("created_at", ("withdrawn_at", admin.EmptyFieldListFilter))
     list_select_related = ("program", "created_by")
     search_fields = ("code", "name")
     ordering = ("-created_at", "-pk")

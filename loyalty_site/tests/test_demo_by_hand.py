@@ -1,9 +1,10 @@
-"""The demo shows an adjustment that was made, and one that waits for a second person."""
+"""What the demo shows of the work of staff."""
 
 from __future__ import annotations
 
 from django.utils import timezone
 
+from campaigns.models import EarningCode
 from campaigns.tests.shop import join
 from demo import by_hand
 from loyalty_site.tests import staffed
@@ -22,4 +23,14 @@ def test_the_demo_has_a_gesture_with_a_note_and_a_larger_one_that_waits(db: None
     assert counts == [2, 2]
     assert list(acts) == [(200, "posted", first), (5000, "requested", second)]
     assert LedgerNote.objects.get().text == by_hand.NOTE
+    assert reconciliation.verify().is_proved
+
+
+def test_the_demo_has_lids_whose_codes_are_made_once(db: None) -> None:
+    staffed.open_shop()
+
+    counts = [by_hand.print_lids(timezone.now()) for _ in range(2)]
+
+    assert counts == [by_hand.LIDS, 0]
+    assert EarningCode.objects.filter(redeemed_at__isnull=False).count() == 1
     assert reconciliation.verify().is_proved

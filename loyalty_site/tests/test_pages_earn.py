@@ -8,6 +8,7 @@ import io
 import pytest
 from django.test import Client
 
+from campaigns.admin import codes as admin_codes
 from campaigns.models import CodeBatch, EarningCode
 from campaigns.services import codes
 from campaigns.services.codes import BatchSpec
@@ -97,12 +98,23 @@ def test_staff_make_codes_and_read_them_once(member: Member) -> None:
     made = staff.post("/admin/campaigns/codebatch/new/", told)
     taken = staff.post("/admin/campaigns/codebatch/new/", told)
 
-    assert "No live rule answers" in form.content.decode()
+    assert "No live rule answers" not in form.content.decode()
     rows = list(csv.DictReader(io.StringIO(made.content.decode())))
     assert len({row["code"] for row in rows}) == 3
     assert all(row["link"].endswith(f"/earn?code={row['code']}") for row in rows)
     assert "Another batch has this code" in taken.content.decode()
     assert staff.get("/admin/campaigns/codebatch/").status_code == 200
+
+
+def test_staff_are_warned_where_no_rule_answers_to_codes(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin_codes, "TRIGGER", "event:nobody")
+    staff = staffed.browser_of(staffed.superuser())
+
+    form = staff.get("/admin/campaigns/codebatch/new/")
+
+    assert "No live rule answers" in form.content.decode()
 
 
 def test_staff_withdraw_codes(member: Member) -> None:

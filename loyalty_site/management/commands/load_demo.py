@@ -65,6 +65,7 @@ class Command(BaseCommand):
         run = JobRun.objects.create(name=marker, started_at=timezone.now())
         tally = loading.load(data, zone)
         by_hand.adjust(timezone.now())
+        by_hand.print_lids(timezone.now())
         self._settle()
         run.done = tally.purchases
         run.finished_at = timezone.now()
