@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
     """Create what the module names."""
 
     dependencies = [
-        ("campaigns", "0007_rule_grants"),
+        ("campaigns", "0008_stacking"),
         ("members", "0026_wrong_tries"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
