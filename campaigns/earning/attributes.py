@@ -47,6 +47,10 @@ class Attribute:
     """One fact with its type; ``phrase`` names it in a sentence.
 
     ``personal`` marks a fact of which a trace may name the outcome, but never the value.
+    ``sql`` is the same fact as an expression over the member's row ``m``, for segments: NULL is
+    a missing value, a ``text_set`` is an array of text. It may name the parameters of
+    ``conditions_sql``; every attribute of scope ``member`` has one. ``key`` is what it is asked
+    for where one declaration stands for many names.
     """
 
     name: str
@@ -55,6 +59,8 @@ class Attribute:
     phrase: str
     get: Getter
     personal: bool = False
+    sql: str = ""
+    key: str = ""
 
 
 def nfc(text: str) -> str:
@@ -96,6 +102,27 @@ def _days_since(path: str) -> Getter:
     return get
 
 
+def _score_text(code: str) -> Getter:
+    def get(context: Context) -> str | None:
+        score = context.member.scores.get(code)
+        return score.text or None if score else None
+
+    return get
+
+
+def _score_value(code: str) -> Getter:
+    def get(context: Context) -> Decimal | None:
+        score = context.member.scores.get(code)
+        return score.value if score else None
+
+    return get
+
+
+def _tags(context: Context) -> frozenset[str]:
+    # An instant within the program's zone is the same instant everywhere.
+    return frozenset(each.tag for each in context.member.tags if each.holds_at(context.local))
+
+
 def _age(context: Context) -> int | None:
     born: date | None = context.member.birth_date
     if born is None:
@@ -108,16 +135,58 @@ def _line_count(context: Context) -> int:
     return len(context.purchase.lines)
 
 
+_TEXT: Final = "normalize(nullif(m.{column}, ''), NFC)"
+_PURCHASES: Final = """(SELECT {what} FROM members_purchase h
+  WHERE h.member_id = ANY (m.id || m.absorbed) AND h.occurred_at < %(moment)s::timestamptz)"""
+_DAYS_SINCE: Final = "(%(today)s::date - ({since} AT TIME ZONE %(zone)s::text)::date)"
+_SCORE: Final = """(SELECT {what} FROM members_memberscore c
+  WHERE c.member_id = m.id AND c.code = {code})"""
+# As grading.tier_at has it: the last that began before the moment; if none did, the first.
+_TIER: Final = """(SELECT CASE WHEN s.starts_at < %(moment)s::timestamptz THEN t.code
+    ELSE coalesce(nullif(s.evidence ->> 'from_tier', ''), t.code) END
+  FROM members_tiermembership s JOIN members_tier t ON t.id = s.tier_id
+  WHERE %(graded)s::boolean AND s.member_id = m.id AND s.superseded_at IS NULL
+  ORDER BY s.starts_at < %(moment)s::timestamptz DESC,
+    CASE WHEN s.starts_at < %(moment)s::timestamptz THEN s.starts_at END DESC,
+    CASE WHEN s.starts_at < %(moment)s::timestamptz THEN s.id END DESC,
+    s.starts_at, s.id LIMIT 1)"""
+_SEGMENTS: Final = """ARRAY(SELECT g.code FROM members_segmentmembership x
+  JOIN members_segment g ON g.id = x.segment_id
+  WHERE x.member_id = m.id AND NOT g.is_retired)"""
+_TAGS: Final = """ARRAY(SELECT w.tag FROM members_membertag w
+  WHERE w.member_id = ANY (m.id || m.absorbed) AND w.tagged_at <= %(moment)s::timestamptz
+    AND (w.expires_at IS NULL OR w.expires_at > %(moment)s::timestamptz))"""
+_AGE: Final = """(extract(year FROM %(today)s::date) - extract(year FROM m.birth_date)
+  - ((extract(month FROM %(today)s::date), extract(day FROM %(today)s::date))
+    < (extract(month FROM m.birth_date), extract(day FROM m.birth_date)))::int)"""
+
 _DECLARED: Final = (
-    Attribute("member.tier", "text", "member", "the member's tier", _text("member.tier")),
-    Attribute("member.status", "text", "member", "the member's status", _text("member.status")),
-    Attribute("member.locale", "text", "member", "the member's language", _text("member.locale")),
+    Attribute(
+        "member.tier", "text", "member", "the member's tier", _text("member.tier"), sql=_TIER
+    ),
+    Attribute(
+        "member.status",
+        "text",
+        "member",
+        "the member's status",
+        _text("member.status"),
+        sql=_TEXT.format(column="status"),
+    ),
+    Attribute(
+        "member.locale",
+        "text",
+        "member",
+        "the member's language",
+        _text("member.locale"),
+        sql=_TEXT.format(column="locale"),
+    ),
     Attribute(
         "member.source_channel",
         "text",
         "member",
         "the channel of enrollment",
         _text("member.source_channel"),
+        sql=_TEXT.format(column="source_channel"),
     ),
     Attribute(
         "member.days_since_purchase",
@@ -125,6 +194,7 @@ _DECLARED: Final = (
         "member",
         "the number of days since the latest purchase",
         _days_since("member.last_purchase_at"),
+        sql=_DAYS_SINCE.format(since=_PURCHASES.format(what="max(h.occurred_at)")),
     ),
     Attribute(
         "member.days_since_enrolment",
@@ -132,6 +202,7 @@ _DECLARED: Final = (
         "member",
         "the number of days since enrollment",
         _days_since("member.enrolled_at"),
+        sql=_DAYS_SINCE.format(since="m.enrolled_at"),
     ),
     Attribute(
         "member.purchases_count",
@@ -139,8 +210,9 @@ _DECLARED: Final = (
         "member",
         "the number of earlier purchases",
         attrgetter("member.purchases_count"),
+        sql=_PURCHASES.format(what="count(*)"),
     ),
-    Attribute("member.age", "integer", "member", "the member's age", _age, personal=True),
+    Attribute("member.age", "integer", "member", "the member's age", _age, personal=True, sql=_AGE),
     Attribute(
         "member.segment",
         "text_set",
@@ -148,6 +220,28 @@ _DECLARED: Final = (
         "the member's segments",
         _text_set("member.segments"),
         personal=True,
+        sql=_SEGMENTS,
+    ),
+    Attribute(
+        "member.tag", "text_set", "member", "the member's tags", _tags, personal=True, sql=_TAGS
+    ),
+    Attribute(
+        "member.rfm",
+        "text",
+        "member",
+        "the member's RFM group",
+        _score_text("rfm"),
+        personal=True,
+        sql=_SCORE.format(what="nullif(c.text, '')", code="'rfm'"),
+    ),
+    Attribute(
+        "member.stage",
+        "text",
+        "member",
+        "the member's stage",
+        _score_text("stage"),
+        personal=True,
+        sql=_SCORE.format(what="nullif(c.text, '')", code="'stage'"),
     ),
     Attribute("line.category", "text", "line", "the category", _text("line.category")),
     Attribute("line.sku", "text", "line", "the product", _text("line.sku")),
@@ -180,15 +274,31 @@ _DECLARED: Final = (
 
 ATTRIBUTES: Final[Mapping[str, Attribute]] = {each.name: each for each in _DECLARED}
 PAYLOAD: Final = "event.payload."
+SCORE: Final = "member.score."
 
 
 def find(name: str) -> Attribute | None:
-    """Return the attribute, or None; keys of an event's payload are declared as they are met."""
+    """Return the attribute, or None; scores and keys of payloads are declared as they are met."""
     declared = ATTRIBUTES.get(name)
+    if declared is None and name.startswith(SCORE) and len(name) > len(SCORE):
+        return _score(name, name.removeprefix(SCORE))
     if declared is None and name.startswith(PAYLOAD) and len(name) > len(PAYLOAD):
         key = name.removeprefix(PAYLOAD)
         return Attribute(name, "any", "event", f"{key} of the event", _payload(key), personal=True)
     return declared
+
+
+def _score(name: str, code: str) -> Attribute:
+    return Attribute(
+        name,
+        "number",
+        "member",
+        f"the member's score {code}",
+        _score_value(code),
+        personal=True,
+        sql=_SCORE.format(what="c.value", code="%(key)s::text"),
+        key=code,
+    )
 
 
 def _payload(key: str) -> Getter:

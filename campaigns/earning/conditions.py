@@ -125,6 +125,8 @@ def _leaf_problems(tree: Tree, scopes: Collection[str], path: str) -> Iterator[P
 
 def _names(scopes: Collection[str]) -> list[str]:
     names = [each.name for each in attributes.ATTRIBUTES.values() if each.scope in scopes]
+    if "member" in scopes:
+        names.append(f"{attributes.SCORE}<code>")
     return [*names, f"{attributes.PAYLOAD}<key>"] if "event" in scopes else names
 
 
@@ -157,7 +159,7 @@ def _typed(attribute: Attribute, value: object) -> Any:
     kind = attribute.type
     if kind == "any" and isinstance(value, bool | str | int):
         return attributes.comparable(value)
-    if kind in ("text", "text_set") and isinstance(value, str):
+    if kind in ("text", "text_set") and isinstance(value, str) and _is_storable(value):
         return nfc(value)
     if kind == "integer" and isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -166,6 +168,11 @@ def _typed(attribute: Attribute, value: object) -> Any:
     if kind in ("date", "time") and isinstance(value, str):
         return _calendar(kind, value)
     raise _Refused(_EXPECTED[kind])
+
+
+def _is_storable(text: str) -> bool:
+    """Return whether a database can hold the text; no stored value could ever equal it else."""
+    return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def _number(value: str | int | Decimal) -> Decimal:
@@ -225,11 +232,19 @@ def _any(tests: Sequence[Test]) -> Test:
     return tests[0] if len(tests) == 1 else answer
 
 
-def _leaf(tree: Tree) -> Test:
+def operand_of(tree: Tree) -> tuple[Attribute, Any]:
+    """Return the attribute of one comparison, and its value in the form that is compared.
+
+    :raises ValueError: the tree was not validated.
+    """
     attribute = attributes.find(tree["attr"])
     if attribute is None or tree["op"] not in _BY_TYPE[attribute.type]:
         raise ValueError(f"a condition that was not validated: {tree!r}")
-    operand = _operand(attribute, tree["op"], tree["value"])
+    return attribute, _operand(attribute, tree["op"], tree["value"])
+
+
+def _leaf(tree: Tree) -> Test:
+    attribute, operand = operand_of(tree)
     if attribute.type == "text_set":
         return _of_set(attribute.get, tree["op"], operand)
     if attribute.type == "any":
@@ -363,3 +378,14 @@ def coupons_named(tree: Tree) -> frozenset[str]:
         return frozenset()
     value = tree["value"]
     return frozenset(map(nfc, [value] if isinstance(value, str) else value))
+
+
+def leaves(tree: Tree) -> Iterator[Tree]:
+    """Yield every comparison of the tree, wherever it stands."""
+    for kind in ("all", "any"):
+        for each in tree.get(kind, ()):
+            yield from leaves(each)
+    if "not" in tree:
+        yield from leaves(tree["not"])
+    if "attr" in tree:
+        yield tree

@@ -60,6 +60,27 @@ class EventFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class TagFacts:
+    """A word on the member; ``expires_at`` is the first instant without it, None is for good."""
+
+    tag: str
+    tagged_at: datetime
+    expires_at: datetime | None = None
+
+    def holds_at(self, moment: datetime) -> bool:
+        """Return whether the tag was on the member then."""
+        return self.tagged_at <= moment and (self.expires_at is None or moment < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFacts:
+    """A figure about the member: a word, a number, or both."""
+
+    text: str = ""
+    value: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MemberFacts:
     """The member as they were just before the fact, whatever happened since."""
 
@@ -73,3 +94,5 @@ class MemberFacts:
     segments: frozenset[str] = frozenset()
     purchases_count: int = 0
     last_purchase_at: datetime | None = None
+    tags: tuple[TagFacts, ...] = ()
+    scores: Mapping[str, ScoreFacts] = field(default_factory=dict)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaigns.earning import grants
+from campaigns.earning.conditions_sql import is_in_sql
+from campaigns.earning.segments import NamedInCircle, in_order
 
 from . import stacking_section
 from .document import CaseSection, ProgramDocument
@@ -51,8 +53,7 @@ def check(document: ProgramDocument, problems: Problems) -> None:
         _check_rule(path, rule, names, problems)
     _check_caps(document, names, problems)
     stacking_section.check(document.stacking, placed, problems)
-    for index, segment in enumerate(document.segments):
-        _check_condition(f"segments[{index}].where", segment.where, names, problems)
+    _check_segments(document, names, problems)
     _check_rewards(document, names, problems)
     _check_partners(document, problems)
     for index, case in enumerate(document.tests):
@@ -162,6 +163,23 @@ def _leaves(path: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[s
         yield from _leaves(f"{path}.not", tree["not"])
     if "attr" in tree:
         yield path, tree
+
+
+def _check_segments(document: ProgramDocument, names: _Names, problems: Problems) -> None:
+    ruled = {
+        each.code: (index, each.where) for index, each in enumerate(document.segments) if each.where
+    }
+    for index, where in ruled.values():
+        path = f"segments[{index}].where"
+        _check_condition(path, where, names, problems)
+        for place, leaf in _leaves(path, where):
+            if not is_in_sql(leaf["attr"]):
+                problems.add(f"{place}.attr", "an attribute that is known of all members at once")
+    try:
+        in_order({code: where for code, (_, where) in ruled.items()})
+    except NamedInCircle as circle:
+        path = f"segments[{ruled[circle.codes[0]][0]}].where"
+        problems.add(path, f"segments that do not name each other in a circle: {circle}")
 
 
 def _check_rewards(document: ProgramDocument, names: _Names, problems: Problems) -> None:

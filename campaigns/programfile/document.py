@@ -25,6 +25,7 @@ from .rule_document import (
     StackingSection,
 )
 
+SEGMENT_KINDS: Final = ("dynamic", "static")
 REWARD_KINDS: Final = (
     "physical",
     "service",
@@ -213,11 +214,15 @@ class TiersSection:
 
 @dataclass(frozen=True, slots=True)
 class SegmentSection:
-    """A segment; ``where`` is a condition over the member."""
+    """A segment; ``where`` is a condition over the member.
+
+    One of ``kind`` static is kept by hand and has none; None is one with a condition.
+    """
 
     code: str
     name: Localized
-    where: Mapping[str, Any]
+    where: Mapping[str, Any] | None
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from . import (
 )
 from .document import (
     REWARD_KINDS,
+    SEGMENT_KINDS,
     ExpirySection,
     PointsSection,
     ProgramDocument,
@@ -266,6 +267,12 @@ def _benefits(reader: Reader, locale: str) -> tuple[Localized, ...]:
 
 
 def _segment(reader: Reader, locale: str) -> SegmentSection:
+    kind = reader.choice("kind", SEGMENT_KINDS, default="dynamic")
+    if kind == "static":
+        if reader.has("where"):
+            reader.refuse("where", "no condition, since a static segment is kept by hand")
+        reader.raw("where")
+        return SegmentSection(reader.code(), reader.localized("name", locale), None, kind)
     return SegmentSection(
         code=reader.code(),
         name=reader.localized("name", locale),

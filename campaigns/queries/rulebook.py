@@ -35,6 +35,7 @@ from members.queries.program import NoProgram, UnknownCurrency
 
 HISTORY_ATTRIBUTES = (b'"member.purchases_count"', b'"member.days_since_purchase"')
 SEGMENT_ATTRIBUTES = (b'"member.segment"',)
+STANDING_ATTRIBUTES = (b'"member.tag"', b'"member.rfm"', b'"member.stage"', b'"member.score.')
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,9 @@ class Published:
 class Rulebook:
     """Everything about the program that does not depend on a member.
 
-    ``needs_segments`` and ``needs_history`` say which costly facts any rule asks
-    for. ``publications`` are the newest first. ``renewable`` are the currencies whose points
-    acts renew.
+    ``needs_segments``, ``needs_history`` and ``needs_standing`` (tags and scores) say which
+    costly facts any rule asks for. ``publications`` are the newest first. ``renewable`` are the
+    currencies whose points acts renew.
     """
 
     program_id: int
@@ -97,6 +98,7 @@ class Rulebook:
     needs_segments: bool
     needs_history: bool
     renewable: tuple[Currency, ...] = ()
+    needs_standing: bool = False
 
     def rules_at(self, occurred_at: datetime) -> Published | None:
         """Return the newest publication that holds for what occurred then."""
@@ -178,6 +180,7 @@ def _load() -> Rulebook:
         ),
         needs_segments=any(name in text for name in SEGMENT_ATTRIBUTES),
         needs_history=any(name in text for name in HISTORY_ATTRIBUTES),
+        needs_standing=any(name in text for name in STANDING_ATTRIBUTES),
         renewable=tuple(each for each in currencies.values() if each.renewed_by),
     )
 

@@ -17,7 +17,14 @@ from typing import Any
 from campaigns.bodies import EventBody, PurchaseBody
 from campaigns.earning import evaluate
 from campaigns.earning.evaluate import Requests
-from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
+from campaigns.earning.facts import (
+    EventFacts,
+    LineFacts,
+    MemberFacts,
+    PurchaseFacts,
+    ScoreFacts,
+    TagFacts,
+)
 from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, LimitUse, Used
 from campaigns.earning.rules import CompiledRule, limit_keys
 from campaigns.queries.rulebook import Currency, Published, Rulebook
@@ -47,6 +54,8 @@ class MemberState:
     gains: Gains
     segments: frozenset[str]
     history: list[datetime]
+    tags: tuple[TagFacts, ...] = ()
+    scores: Mapping[str, ScoreFacts] = field(default_factory=dict)
     asked: dict[int, Requests] = field(default_factory=dict)
 
     def account(self, currency: Currency, kind: str) -> int:
@@ -82,6 +91,8 @@ class MemberState:
             segments=self.segments,
             purchases_count=earlier,
             last_purchase_at=self.history[earlier - 1] if earlier else None,
+            tags=self.tags,
+            scores=self.scores,
         )
 
 
@@ -116,7 +127,20 @@ def member_state(pk: int, row: Mapping[str, Any], book: Rulebook, until: datetim
         gains=gains,
         segments=frozenset(row["segments"] or ()),
         history=sorted(map(datetime.fromisoformat, row["history"] or ())),
+        tags=tuple(map(_tag, row["tags"] or ())),
+        scores=dict(map(_score, row["scores"] or ())),
     )
+
+
+def _tag(told: Sequence[Any]) -> TagFacts:
+    tag, tagged_at, expires_at = told
+    ends = datetime.fromisoformat(expires_at) if expires_at else None
+    return TagFacts(tag, datetime.fromisoformat(tagged_at), ends)
+
+
+def _score(told: Sequence[Any]) -> tuple[str, ScoreFacts]:
+    code, text, value = told
+    return code, ScoreFacts(text, None if value is None else Decimal(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +196,7 @@ def asked_facts(book: Rulebook, since: datetime) -> dict[str, Any]:
         "qualifying": grading_.currency_id if grading_ else None,
         "segments": book.needs_segments,
         "history": book.needs_history,
+        "standing": book.needs_standing,
     }
 
 

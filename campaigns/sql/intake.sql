@@ -7,7 +7,7 @@
 -- p: {"rows": [{"source", "external_id", "member"?: uuid, "candidates"?: [[kind, value], ...]}],
 --     "keys"?: [[caller, key, fingerprint in hex] | null, ...] by row,
 --     "since": earliest occurred_at, "months": window, "grace_days": of the tiers,
---     "qualifying": currency, "segments": bool, "history": bool}
+--     "qualifying": currency, "segments": bool, "history": bool, "standing": bool}
 -- The answer is json and not jsonb: it is written once and read by nobody here, and building it
 -- costs half.
 -- Row positions count from 0. Rows whose keys are not new stand under "kept" by position, as
@@ -119,7 +119,13 @@ BEGIN
         WHERE sm.member_id = m.id AND NOT g.is_retired) END,
       'history', CASE WHEN (p ->> 'history')::boolean THEN (
         SELECT coalesce(json_agg(h.occurred_at), '[]') FROM public.members_purchase h
-        WHERE h.member_id = ANY (m.id || m.absorbed)) END)), '{}')
+        WHERE h.member_id = ANY (m.id || m.absorbed)) END,
+      'tags', CASE WHEN (p ->> 'standing')::boolean THEN (
+        SELECT coalesce(json_agg(json_build_array(w.tag, w.tagged_at, w.expires_at)), '[]')
+        FROM public.members_membertag w WHERE w.member_id = ANY (m.id || m.absorbed)) END,
+      'scores', CASE WHEN (p ->> 'standing')::boolean THEN (
+        SELECT coalesce(json_agg(json_build_array(c.code, c.text, c.value::text)), '[]')
+        FROM public.members_memberscore c WHERE c.member_id = m.id) END)), '{}')
     FROM public.members_member m
     -- As tiers_standings has them: a call for each member costs as much as all that it reads.
     CROSS JOIN LATERAL (
