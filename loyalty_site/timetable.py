@@ -31,6 +31,8 @@ TIMETABLE = (
     Entry(name="post batches", task="members.tasks.post_batches", every_seconds=60),
     Entry(name="release lapsed holds", task="rewards.tasks.release_holds", every_seconds=60),
     Entry(name="complete transfers", task="members.tasks.complete_transfers", every_seconds=60),
+    Entry(name="share with pools", task="members.tasks.share_with_pools", every_seconds=60),
+    Entry(name="sweep pools", task="members.tasks.sweep_pools", every_seconds=300),
     Entry(name="regrade tiers", task="members.tasks.regrade_tiers", every_seconds=900),
     Entry(name="deliver the outbox", task="members.tasks.deliver_outbox", every_seconds=60),
     Entry(

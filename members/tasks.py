@@ -33,6 +33,18 @@ def complete_transfers() -> None:
 
 
 @shared_task
+def share_with_pools() -> None:
+    """Give pools their share of what their members earned."""
+    _run("share_with_pools")
+
+
+@shared_task
+def sweep_pools() -> None:
+    """Send on what came back to pools for members who had left them."""
+    _run("sweep_pools")
+
+
+@shared_task
 def post_batches() -> None:
     """Post and reverse batches of points."""
     _run("post_batches")

@@ -33,6 +33,10 @@ class _Names:
         return self.promised if section == "rewards" else getattr(self, section)
 
 
+# What names an entry of a list, where it is not its code.
+_KEYS = {"tests": "name", "pools": "kind"}
+
+
 def check(document: ProgramDocument, problems: Problems) -> None:
     """Add a problem for every code that is declared twice or named without being declared."""
     placed = list(_placed_rules(document))
@@ -79,11 +83,12 @@ def _check_codes(
         ("segments", document.segments, _code),
         ("rewards", document.rewards, _code),
         ("partners", document.partners, _code),
+        ("pools", document.pools, lambda each: str(each.kind)),
         ("tests", document.tests, lambda each: str(each.name)),
     ]
     for path, sections, key in lists:
         named = [(f"{path}[{index}]", key(each)) for index, each in enumerate(sections)]
-        _check_unique(named, "name" if path == "tests" else "code", problems)
+        _check_unique(named, _KEYS.get(path, "code"), problems)
     _check_unique([(path, rule.code) for path, rule in placed], "code", problems)
 
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from members import grading, lots
 
 from .partner_document import PartnerSection
+from .pool_section import PoolSection
 from .rule_document import (
     CampaignSection,
     CapSection,
@@ -369,6 +370,7 @@ class ProgramDocument:
     tests: tuple[CaseSection, ...]
     partners: tuple[PartnerSection, ...] = ()
     stacking: StackingSection | None = None
+    pools: tuple[PoolSection, ...] = ()
 
     @property
     def default_currency(self) -> str:

@@ -19,6 +19,7 @@ from . import (
     nodes,
     partner_section,
     pending_section,
+    pool_section,
     rule_sections,
     stacking_section,
     transfer_sections,
@@ -108,6 +109,7 @@ def _document(reader: Reader) -> ProgramDocument:
             for each in reader.readers("partners")
         ),
         stacking=reader.section("stacking", stacking_section.read),
+        pools=tuple(_each(pool_section.read(each), each) for each in reader.readers("pools")),
     )
     reader.close()
     return document

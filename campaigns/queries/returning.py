@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from django.db import connection
 
 from campaigns.clawback import OpenLot
 from campaigns.models import Award
-from members.models import Purchase, PurchaseLine, ReturnLine
+from members.models import PointLot, Purchase, PurchaseLine, ReturnLine
 
 # The purchase's own lots and every lot that their points moved on to with the same person: what
 # was sent to somebody else is spent.
@@ -125,6 +125,12 @@ def own_lots(transaction_id: int, members: Sequence[int]) -> OwnLots:
         open=tuple(OpenLot(*row[:4]) for row in rows if row[1] > 0),
         expired=sum(row[4] for row in rows),
     )
+
+
+def holders_of(lots: Iterable[int]) -> dict[int, int]:
+    """Return for each lot the row of the member whose account it is on."""
+    rows = PointLot.objects.filter(pk__in=list(lots))
+    return dict(rows.values_list("pk", "account__member"))
 
 
 def other_lots(available_account: int, points: int, own: Sequence[OpenLot]) -> list[OpenLot]:

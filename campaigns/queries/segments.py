@@ -17,7 +17,7 @@ from members.models import Program
 # Whoever is erased or went into another is in no segment.
 _HOLDS: Final = """
 FROM members_member m
-WHERE m.program_id = %(program)s::bigint AND m.status NOT IN ('erased', 'merged') AND """
+WHERE m.program_id = %(program)s::bigint AND m.status NOT IN ('erased', 'merged', 'pool') AND """
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,9 @@ def plan(document: ProgramDocument) -> list[Change]:
         changes += _compare_rows(section, current.get(section) or [], wanted[section])
     changes += _compare("stacking", current.get("stacking"), wanted["stacking"])
     changes += _compare_rows("partners", current.get("partners") or [], wanted["partners"])
+    changes += _compare_rows(
+        "pools", _of_kind(current.get("pools") or []), _of_kind(wanted["pools"])
+    )
     # A program that was stored before there were caps has none.
     changes += _compare_rows("caps", _named(current.get("caps") or []), _named(wanted["caps"]))
     return changes
@@ -81,6 +84,10 @@ def plan(document: ProgramDocument) -> list[Change]:
 
 def _named(caps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{**cap, "code": f"{cap['per']}_{cap['period']} {cap['currency']}"} for cap in caps]
+
+
+def _of_kind(pools: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**pool, "code": pool["kind"]} for pool in pools]
 
 
 def _stored_form(document: ProgramDocument) -> dict[str, Any]:

@@ -40,7 +40,7 @@ WITH wanted AS MATERIALIZED (SELECT m.id {whom}
     WHERE k.id IN (SELECT w.id FROM wanted w)
       AND NOT EXISTS (SELECT FROM members_segmentmembership x
         WHERE x.segment_id = %(segment)s::bigint AND x.member_id = k.id)
-      AND k.status NOT IN ('erased', 'merged')
+      AND k.status NOT IN ('erased', 'merged', 'pool')
     ORDER BY k.id FOR SHARE OF k),
   come AS (
     INSERT INTO members_segmentmembership (segment_id, member_id, entered_at)

@@ -16,11 +16,13 @@ from campaigns.queries import returning
 from campaigns.queries.returning import BoughtLine, Part, is_whole
 from campaigns.queries.rulebook import Currency, Rulebook
 from campaigns.services import counters, giving, paidback
+from campaigns.services.recalling import recalled
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.wire import dumps
 from members import lots
 from members.models import LedgerTransaction, Purchase, Return, ReturnLine
-from members.services import ledger, merging, moving, tiers
+from members.queries import pools
+from members.services import ledger, merged_rows, tiers
 from members.services.outbox import record
 from rewards.models import PointsTender
 
@@ -88,11 +90,15 @@ class Decision:
 
 
 def settle(purchase: Purchase, moment: datetime) -> None:
-    """Lock the purchase's member, if there is one, and post what is due on their account."""
+    """Lock the purchase's member, if there is one, and post what is due on their account.
+
+    The points may be in a pool, and what the pool bought may have paid for the goods.
+    """
     if purchase.member is None:
         return
+    rows = merged_rows.together(purchase.member)
     ledger.settle_due(
-        member_ids=merging.together(purchase.member),
+        member_ids=[*rows, *pools.holders_around(rows)],
         moment=moment,
         recorded_at=moment,
         actor="intake",
@@ -174,7 +180,8 @@ def _losses(
     """Return what is taken back; ``given_back`` are points that will be back by then."""
     if purchase.member is None or not reversals:
         return []
-    rows = merging.together(purchase.member)
+    rows = merged_rows.together(purchase.member)
+    around = [*rows, *pools.holders_around(rows)]
     # What a row held that went into another is with that one.
     accounts = returning.accounts_of(rows[-1])
     counted = returning.expired_counted(purchase)
@@ -191,7 +198,7 @@ def _losses(
             _plan(
                 currencies[currency_id],
                 points,
-                returning.own_lots(transaction_id, rows),
+                returning.own_lots(transaction_id, around),
                 accounts,
                 counted,
                 given_back if currencies[currency_id].code == book.points_code else 0,
@@ -236,7 +243,7 @@ def after_giving_back(
     """Give back the points that had paid; return the decision with what can be taken now."""
     paidback.give_back(goods_return, decision.purchase, decision.given, actor, moment)
     if decision.purchase.member is not None:
-        merging.forward(
+        merged_rows.forward(
             member=decision.purchase.member,
             ref=f"paid-{goods_return.public_id}",
             actor=actor,
@@ -308,7 +315,14 @@ def _post_loss(
     moment: datetime,
 ) -> None:
     plan, currency = loss.plan, loss.currency
-    recalled = _recalled(goods_return, purchase, loss, actor, moment)
+    fetched = recalled(
+        purchase,
+        currency_id=currency.id,
+        points={take.lot: take.points for take in plan.takes} if currency.is_redeemable else {},
+        ref=f"return-{goods_return.public_id}-{loss.transaction_id}",
+        actor=actor,
+        moment=moment,
+    )
     accounts = returning.accounts_of(purchase.member_id or 0)
     sources = (
         ("pending", plan.from_pending),
@@ -321,7 +335,7 @@ def _post_loss(
         if points
     ]
     entries.append({"h": 0, "account": currency.issued_account, "points": plan.posted})
-    takes = [recalled.get(take.lot, take.lot) for take in plan.takes]
+    takes = [fetched.get(take.lot, take.lot) for take in plan.takes]
     header = {
         "member": purchase.member_id,
         "currency": currency.id,
@@ -345,35 +359,12 @@ def _post_loss(
             [book.program_id, moment, dumps(document).decode()],
         )
     if plan.to_debt and purchase.member is not None and currency.is_redeemable:
-        merging.forward(
+        merged_rows.forward(
             member=purchase.member,
             ref=f"owed-{goods_return.public_id}",
             actor=actor,
             moment=moment,
         )
-
-
-def _recalled(
-    goods_return: Return, purchase: Purchase, loss: Loss, actor: str, moment: datetime
-) -> dict[int, int]:
-    """Fetch what is to be taken back to the row that earned it; return the new lots by the old.
-
-    A reversal touches only its original's member, while what a merged row held is
-    with the one whom it went into. Nothing for any other member.
-    """
-    member = purchase.member
-    if member is None or member.merged_into_id is None or not loss.currency.is_redeemable:
-        return {}
-    return moving.move_some(
-        program_id=member.program_id,
-        giver=member.merged_into_id,
-        taker=member.pk,
-        currency_id=loss.currency.id,
-        points={take.lot: take.points for take in loss.plan.takes},
-        move=merging.move_of(
-            f"return-{goods_return.public_id}-{loss.transaction_id}", actor, moment
-        ),
-    )
 
 
 def _released(reversals: Sequence[tuple[Award, int]]) -> list[dict[str, Any]]:

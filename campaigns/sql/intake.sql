@@ -70,7 +70,7 @@ BEGIN
     WHERE q.external_id = x.external_id AND q.source = x.source AND q.program_id = p_program
   ) q ON true
   LEFT JOIN public.members_member m ON m.public_id = x.member AND m.program_id = p_program
-    AND m.status <> 'erased'
+    AND m.status NOT IN ('erased', 'pool')
   LEFT JOIN LATERAL (
     SELECT s.member_id FROM (
       SELECT d.member_id, c.n
@@ -82,7 +82,7 @@ BEGIN
       SELECT coalesce(w.merged_into_id, w.id), c.n
       FROM jsonb_array_elements(x.candidates) WITH ORDINALITY c(j, n)
       JOIN public.members_member w ON c.j ->> 0 = 'number' AND w.number = c.j ->> 1
-        AND w.program_id = p_program AND w.status <> 'erased') s
+        AND w.program_id = p_program AND w.status NOT IN ('erased', 'pool')) s
     ORDER BY s.n LIMIT 1) i ON x.member IS NULL;
   IF members IS NOT NULL AND NOT p_dry_run THEN
     PERFORM public.ledger_settle_due(members, p_moment, p_moment, 'intake');

@@ -122,7 +122,10 @@ def _url(app: str, model: str, pk: int) -> str:
 
 def _members() -> list[Figure]:
     counts = dict(
-        Member.objects.values_list("status").annotate(count=Count("pk")).order_by("status")
+        Member.objects.exclude(status=Member.Status.POOL)
+        .values_list("status")
+        .annotate(count=Count("pk"))
+        .order_by("status")
     )
     active = counts.pop(Member.Status.ACTIVE, 0)
     others = [f"{count} {Member.Status(status).label.lower()}" for status, count in counts.items()]

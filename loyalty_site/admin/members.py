@@ -124,6 +124,8 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
         return (
             super()
             .get_queryset(request)
+            # The row of a pool is nobody.
+            .exclude(status=Member.Status.POOL)
             .prefetch_related(
                 Prefetch("tier_memberships", stays.select_related("tier").order_by("-starts_at")),
                 Prefetch("accounts", accounts.order_by("currency__position", "pk")),
@@ -174,7 +176,7 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
         """Show the member's page; it has no form of its own that could be posted."""
         if request.method == "POST" or not self.has_view_permission(request):
             raise PermissionDenied
-        rows = Member.objects.select_related("user", "program")
+        rows = Member.objects.exclude(status=Member.Status.POOL).select_related("user", "program")
         member = rows.filter(pk=object_id).first() if object_id.isdecimal() else None
         if member is None:
             raise Http404

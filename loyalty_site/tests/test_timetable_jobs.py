@@ -33,8 +33,18 @@ from members.models import (
     User,
 )
 from members.queries.program import point_currency
-from members.services import batches, partner_terms, partners, transfers
+from members.services import (
+    batches,
+    ledger,
+    partner_terms,
+    partners,
+    pool_ends,
+    pool_points,
+    pools,
+    transfers,
+)
 from members.services.enrolment import enrol
+from members.tests.people import earn
 from members.tests.test_jobs import _write_what_is_old
 from rewards.services import redemptions
 
@@ -85,6 +95,8 @@ CHANGES = {
     "members.tasks.expire_points": "lots",
     "members.tasks.tell_of_ends": "notices",
     "members.tasks.complete_transfers": "transfers",
+    "members.tasks.share_with_pools": "lots",
+    "members.tasks.sweep_pools": "lots",
     "members.tasks.propose_statements": "statements",
     "rewards.tasks.release_holds": "redemptions",
     "members.tasks.post_batches": "batches",
@@ -154,6 +166,7 @@ def prepared(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     _leave_a_return_parked(rui, monkeypatch)
     _hold(rui, at=NOW - 8 * DAY)
     _send_points(at=NOW - 7 * DAY)
+    _hold_points_together(at=NOW - 6 * DAY)
     _get_points_from_a_partner(at=NOW - 45 * DAY)
     _leave_a_batch()
     _write_what_is_old(connection.connection)
@@ -200,6 +213,36 @@ def _send_points(*, at: datetime) -> None:
     # Its points do not wait for returns any more.
     club.buy(eva, "90.00", at=NOW - 30 * DAY)
     transfers.request(sender=eva, to=zoe.number, points=60, actor="test", moment=at)
+
+
+def _hold_points_together(*, at: datetime) -> None:
+    """Leave a share of an earn to the job, and points that came back for somebody who left."""
+    terms = {
+        **{"kind": "household", "members_max": 6, "share_pct": 50, "cap": None},
+        **{"tenure_days": 0, "redeem": ["owner", "adult"]},
+    }
+    Program.objects.update(pools={"household": terms})
+    lea, leo = club.join("Lea", at=NOW - 40 * DAY), club.join("Leo", at=NOW - 40 * DAY)
+    club.buy(leo, "90.00", at=NOW - 30 * DAY)
+    pool = pools.found(member_id=lea.pk, kind="household", name="", actor="test", moment=at)
+    _row, code = pools.invite(member_id=lea.pk, role="adult", actor="test", moment=at)
+    pools.join(member_id=leo.pk, code=code, actor="test", moment=at)
+    pool_points.contribute(member_id=leo.pk, points=60, ref="1", actor="test", moment=at)
+    hold = ledger.Debit(
+        member_id=pool.holder_id,
+        currency_id=pool.currency_id,
+        points=60,
+        type="hold",
+        external_ref="held-together",
+        actor="test",
+        hold_expires_at=at + timedelta(minutes=5),
+    )
+    ledger.debit(wanted=hold, occurred_at=at, recorded_at=at)
+    pool_ends.leave(member_id=leo.pk, actor="test", moment=at)
+    lapsed = at + timedelta(minutes=5)
+    ledger.settle_due(member_ids=[pool.holder_id], moment=lapsed, recorded_at=lapsed, actor="test")
+    # A purchase of these days would wait for returns.
+    earn(lea, 40, at=at + timedelta(hours=1))
 
 
 def _get_points_from_a_partner(*, at: datetime) -> None:

@@ -6,6 +6,7 @@ from members.admin import (  # noqa: F401 - importing them registers them
     ledger,
     partners,
     people,
+    pools,
     program,
     segments,
     standing,

@@ -38,7 +38,9 @@ class MembersView(ApiView):
 
         :raises NotFound: there is none.
         """
-        member = Member.objects.filter(public_id=query.path_id(member_id)).first()
+        member = (
+            Member.objects.filter(public_id=query.path_id(member_id)).exclude(status="pool").first()
+        )
         if member is None:
             raise NotFound
         return member

@@ -47,6 +47,7 @@ from members.models.people import (
     Message,
     User,
 )
+from members.models.pools import Pool, PoolInvite, PoolMembership
 from members.models.program import PointCurrency, Program, Store
 from members.models.proof import LedgerCheckpoint, LedgerNode, LedgerSeal, SealingState
 from members.models.segments import Segment, SegmentMembership, SegmentMove, SegmentSnapshot
@@ -98,6 +99,9 @@ __all__ = [
     "PointCurrency",
     "PointLot",
     "PointsOrder",
+    "Pool",
+    "PoolInvite",
+    "PoolMembership",
     "Program",
     "Purchase",
     "PurchaseLine",

@@ -73,6 +73,8 @@ class Member(models.Model):
         CLOSED = "closed"
         MERGED = "merged"
         ERASED = "erased"
+        # Nobody: the row that holds the points of a pool.
+        POOL = "pool"
 
     program = models.ForeignKey(Program, models.PROTECT, related_name="members")
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -124,6 +126,11 @@ class Member(models.Model):
                     user__isnull=True,
                     erased_at__isnull=False,
                 ),
+            ),
+            models.CheckConstraint(
+                name="members_member_pool_is_nobody",
+                condition=~Q(status="pool")
+                | Q(first_name="", last_name="", birth_date__isnull=True, user__isnull=True),
             ),
             models.CheckConstraint(
                 name="members_member_merged_into_another",

@@ -24,6 +24,12 @@ class Program(models.Model):
         blank=True,
         db_comment="{currency, months, downgrade, grace_days}; empty when there are no tiers.",
     )
+    pools = models.JSONField(
+        default=dict,
+        blank=True,
+        db_default={},
+        db_comment="Terms of pools by kind; empty where there are none.",
+    )
     document = models.JSONField(
         default=dict, blank=True, db_comment="The program file as it was last applied."
     )

@@ -37,7 +37,8 @@ FROM (
   -- The number of a row that went into another still names the person.
   SELECT c.n, c.place, coalesce(m.merged_into_id, m.id)
   FROM unnest(%s::int[], %s::text[]) WITH ORDINALITY c(n, value, place)
-  JOIN members_member m ON m.number = c.value AND m.status <> 'erased' AND m.program_id = %s
+  JOIN members_member m ON m.number = c.value AND m.program_id = %s
+    AND m.status NOT IN ('erased', 'pool')
 ) f
 ORDER BY f.n, f.place, f.member_id
 """
@@ -107,7 +108,7 @@ def resolve_member(
     if id is not None:
         member = _survivor(
             Member.objects.filter(program=program, public_id=id)
-            .exclude(status=Member.Status.ERASED)
+            .exclude(status__in=[Member.Status.ERASED, Member.Status.POOL])
             .first()
         )
     elif identifier is not None:

@@ -22,7 +22,7 @@ from members.models import (
     PointBatchRow,
 )
 from members.queries.grading import ProgramGrading, grading_of
-from members.services import ledger, merging, outbox, tiers
+from members.services import ledger, merged_rows, outbox, tiers
 from members.services.adjustments import REVERSAL
 from members.services.jobs import Job, Trouble
 
@@ -98,7 +98,7 @@ def _chunk(batch_id: int, moment: datetime) -> int:
 def _run(batch: PointBatch, rows: Sequence[PointBatchRow], moment: datetime) -> _Run:
     approval = Approval.objects.get(batch=batch)
     found = Member.objects.filter(pk__in=[row.member_id for row in rows])
-    members = sorted({key for member in found for key in merging.together(member)})
+    members = sorted({key for member in found for key in merged_rows.together(member)})
     actor = f"staff:{approval.requested_by_id}"
     ledger.settle_due(member_ids=members, moment=moment, recorded_at=moment, actor=actor)
     held = LedgerAccount.objects.filter(currency_id=batch.currency_id, member_id__in=members)
@@ -141,7 +141,7 @@ def _forward(run: _Run, rows: Sequence[PointBatchRow]) -> None:
     )
     for member in merged.order_by("pk"):
         first = next(row for row in rows if row.member_id == member.pk)
-        merging.forward(
+        merged_rows.forward(
             member=member,
             ref=f"batch-{run.reference(first)}",
             actor=run.actor,

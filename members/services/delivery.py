@@ -9,7 +9,7 @@ twice, with the same Message-ID.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from smtplib import SMTPException, SMTPRecipientsRefused
 from typing import Any
@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from members.models import Identifier, Member, Message, OutboxEvent, Program
+from members.models import Identifier, Member, Message, OutboxEvent, PoolMembership, Program
 from members.services import notices, telling
 
 # The others stand in the inbox only: an e-mail for every purchase would be a nuisance.
@@ -74,10 +74,11 @@ def _tell_in_app(events: Sequence[OutboxEvent], moment: datetime) -> dict[int, E
         if event.member is not None and event.member.merged_into is not None:
             # The person reads what the row that went into theirs is told.
             event.member = event.member.merged_into
+    of_pools = _speak_to_owners(events)
     addresses = _addresses(event.member for event in events if event.kind in MAILED)
     programs = {event.program for event in events}
     wordings = {program: telling.wording_of(program) for program in programs}
-    spoken = _spoken(events, wordings, moment)
+    spoken = _spoken(events, wordings, moment, of_pools)
     messages = [
         Message(
             member=event.member,
@@ -103,8 +104,27 @@ def _tell_in_app(events: Sequence[OutboxEvent], moment: datetime) -> dict[int, E
     return mails
 
 
+def _speak_to_owners(events: Sequence[OutboxEvent]) -> set[int]:
+    """Address what happened to a pool to its owner; return the keys of those events."""
+    held = [event for event in events if event.member and event.member.status == "pool"]
+    if not held:
+        return set()
+    owners = {
+        each.pool.holder_id: each.member
+        for each in PoolMembership.objects.filter(
+            pool__holder__in=[event.member_id for event in held], left_at=None, role="owner"
+        ).select_related("pool", "member__user")
+    }
+    for event in held:
+        event.member = owners.get(event.member_id or 0)
+    return {event.pk for event in held}
+
+
 def _spoken(
-    events: Sequence[OutboxEvent], wordings: Mapping[Program, telling.Wording], moment: datetime
+    events: Sequence[OutboxEvent],
+    wordings: Mapping[Program, telling.Wording],
+    moment: datetime,
+    of_pools: Collection[int] = (),
 ) -> list[tuple[OutboxEvent, telling.Text, str]]:
     """Return the events that there is something to say of, with the text and its language."""
     found = []
@@ -112,12 +132,13 @@ def _spoken(
         event.failure = ""
         if event.member is None or event.member.status == Member.Status.ERASED:
             continue
-        if notices.is_moot(event, moment):
+        if event.pk not in of_pools and notices.is_moot(event, moment):
             continue
         wording = wordings[event.program]
         language = telling.language_of(event.member, wording)
+        facts = {**event.payload, "in_pool": event.pk in of_pools}
         try:
-            text = telling.text_of(event.kind, event.payload, wording=wording, language=language)
+            text = telling.text_of(event.kind, facts, wording=wording, language=language)
         except (AttributeError, TypeError, ValueError) as error:
             # One event with facts of the wrong form must not keep the others waiting.
             _log.error("outbox event %s cannot be told: %s", event.pk, type(error).__name__)

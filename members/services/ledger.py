@@ -116,6 +116,18 @@ def earliest_debit(*, lots: Sequence[int], moment: datetime) -> datetime:
     return found
 
 
+def take(*, account_id: int, points: int) -> dict[int, int]:
+    """Return the lots that a debit of so many points would take, and how much of each.
+
+    Nothing is written; fewer where the account holds fewer.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT lot_id, points FROM ledger_take(%s::bigint, %s::bigint)", [account_id, points]
+        )
+        return dict(cursor.fetchall())
+
+
 def settle_due(
     *, member_ids: Sequence[int], moment: datetime, recorded_at: datetime, actor: str
 ) -> int:

@@ -24,14 +24,15 @@ from members.models import (
     MemberMerge,
     MergeCandidate,
     PointLot,
+    PoolMembership,
     TierMembership,
     User,
 )
-from members.services import ledger, moving, outbox
+from members.services import ledger, moving, outbox, pool_ends
+from members.services.merged_rows import move_of
 from members.services.merged_tiers import raise_tier, restore_tier
 from members.services.moving import Move, Moved, Part
 
-SOURCE = "merge"
 NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 OPEN = (Member.Status.ACTIVE, Member.Status.SUSPENDED)
 
@@ -75,10 +76,18 @@ def merge(*, wanted: Wanted, by: User | None, moment: datetime) -> MemberMerge:
     survivor, merged = _locked(wanted.survivor_id, wanted.merged_id)
     _require(survivor, merged)
     actor = _actor(by)
+    # Whoever shares a pool with the merged row is locked with the two, in the one order.
+    around = pool_ends.people_around(merged.pk)
     ledger.settle_due(
-        member_ids=[survivor.pk, merged.pk], moment=moment, recorded_at=moment, actor=actor
+        member_ids=[survivor.pk, merged.pk, *around],
+        moment=moment,
+        recorded_at=moment,
+        actor=actor,
     )
     _require_nothing_held([merged.pk], CannotMerge)
+    pool_ends.end_of_member(
+        member_id=merged.pk, ending=PoolMembership.Ending.MERGED, actor=actor, moment=moment
+    )
     public_id = uuid4()
     moved = moving.move_all(
         program_id=survivor.program_id,
@@ -135,34 +144,6 @@ def undo(*, merge_id: int, by: User | None, moment: datetime) -> MemberMerge:
     restore_tier(survivor, since=row.made_at, moment=moment)
     restore_tier(merged, since=None, moment=moment)
     return row
-
-
-def together(member: Member) -> list[int]:
-    """Return the rows to lock for an act on the member: its own and that of its survivor."""
-    rows = [member.pk]
-    if member.merged_into_id is not None:
-        rows.append(member.merged_into_id)
-    return rows
-
-
-def forward(*, member: Member, ref: str, actor: str, moment: datetime) -> None:
-    """Move on what came to a merged row after its merge; nothing for any other member.
-
-    The caller has locked both rows with ``together``.
-    """
-    if member.merged_into_id is None:
-        return
-    moving.move_all(
-        program_id=member.program_id,
-        giver=member.pk,
-        taker=member.merged_into_id,
-        move=move_of(f"forward-{ref}", actor, moment),
-    )
-
-
-def move_of(ref: str, actor: str, moment: datetime) -> Move:
-    """Return a move that a merge causes, or an act on a merged row."""
-    return Move(source=SOURCE, ref=ref, actor=actor, moment=moment, recorded_at=moment)
 
 
 def _actor(by: User | None) -> str:

@@ -1,4 +1,4 @@
-"""Move what one member row holds to another row of the same person, with its dates.
+"""Move what one member row holds to another, with its dates.
 
 The two rows are locked and settled by the caller. Available and pending lots keep their end; a
 debt goes along and is paid at once by what the receiver has. What was already paid or taken
@@ -19,6 +19,9 @@ from members.models import LedgerAccount, LedgerTransaction, LotUse, PointLot
 from members.services.ledger import Entry, Header, NewLot, Posting, Use, post
 
 TYPES = LedgerTransaction.Type
+# How a move leaves the one and comes to the other.
+MERGE = (TYPES.MERGE_OUT, TYPES.MERGE_IN)
+POOL = (TYPES.POOL_OUT, TYPES.POOL_IN)
 
 
 class DebtTooDeep(DomainError):
@@ -60,7 +63,11 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
-    """What caused a move, and when it holds; ``ref`` is unique for each currency."""
+    """What caused a move, and when it holds; ``ref`` is unique for each currency.
+
+    ``types`` are those of the departure and of the arrival. What only passes through to be taken
+    back pays no debt on its way.
+    """
 
     source: str
     ref: str
@@ -68,6 +75,8 @@ class Move:
     moment: datetime
     recorded_at: datetime
     reason_code: str = ""
+    types: tuple[LedgerTransaction.Type, LedgerTransaction.Type] = MERGE
+    pays_debt: bool = True
 
 
 @dataclass
@@ -166,6 +175,7 @@ def move_lots(
     lots: list[NewLot] = []
     uses: list[Use] = []
     paid = 0
+    pays_debt = move.pays_debt
     for part in parts:
         kind = "pending" if part.lot.account_id == pending_account else "available"
         legs[kind] += part.points
@@ -181,7 +191,7 @@ def move_lots(
                 moved_from_id=part.lot.pk,
             )
         )
-        pays = min(part.points, taker.owed - paid) if kind == "available" else 0
+        pays = min(part.points, taker.owed - paid) if pays_debt and kind == "available" else 0
         if pays > 0:
             paid += pays
             uses.append(Use(header=1, points=pays, kind=LotUse.Kind.DEBT, new_lot=len(lots) - 1))
@@ -255,8 +265,8 @@ def _post(
         recorded_at=move.recorded_at,
         posting=Posting(
             headers=[
-                _header(giver, TYPES.MERGE_OUT, ref, move, at),
-                _header(taker, TYPES.MERGE_IN, ref, move, at, counterpart=0),
+                _header(giver, move.types[0], ref, move, at),
+                _header(taker, move.types[1], ref, move, at, counterpart=0),
             ],
             entries=[
                 Entry(header=header, account_id=account, points=points)

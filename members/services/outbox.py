@@ -37,6 +37,7 @@ Kind = Literal[
     "transfer_received",
     "transfer_returned",
     "members_merged",
+    "pool_ended",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 

@@ -29,7 +29,7 @@ from members.models import (
     PartnerRate,
     User,
 )
-from members.services import ledger, merging
+from members.services import ledger, merged_rows
 
 Kind = PartnerMovement.Kind
 State = PartnerMovement.State
@@ -147,7 +147,7 @@ def fail(*, public_id: UUID, actor: str, moment: datetime) -> PartnerMovement:
     unlocked = PartnerMovement.objects.filter(public_id=public_id).select_related("member").first()
     if unlocked is None:
         raise NotFound
-    together = merging.together(unlocked.member)
+    together = merged_rows.together(unlocked.member)
     ledger.settle_due(member_ids=together, moment=moment, recorded_at=moment, actor=actor)
     movement = _exchange(public_id)
     if movement.state == State.FAILED:
@@ -176,7 +176,7 @@ def fail(*, public_id: UUID, actor: str, moment: datetime) -> PartnerMovement:
         recorded_at=moment,
         reason_code="failed",
     )
-    merging.forward(
+    merged_rows.forward(
         member=movement.member, ref=f"{SOURCE}-{back.public_id}", actor=actor, moment=moment
     )
     movement.state = State.FAILED

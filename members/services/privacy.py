@@ -35,13 +35,14 @@ from members.models import (
     OutboxEvent,
     PointLot,
     PointsOrder,
+    PoolMembership,
     Reinstatement,
     ScoreMove,
     SegmentMembership,
     SegmentMove,
     User,
 )
-from members.services import consents, erasure_log, ledger, transfer_ends
+from members.services import consents, erasure_log, ledger, pool_ends, transfer_ends
 from members.services.profile import MemberErased
 
 ERASURE: Final = "erasure"
@@ -57,10 +58,16 @@ def erase(*, member: Member, confirm: str, actor: str, moment: datetime) -> dict
     :raises MemberErased: it was done before.
     """
     require_confirmation(member, confirm)
-    ledger.settle_due(member_ids=[member.pk], moment=moment, recorded_at=moment, actor=actor)
+    around = pool_ends.people_around(member.pk)
+    ledger.settle_due(
+        member_ids=[member.pk, *around], moment=moment, recorded_at=moment, actor=actor
+    )
     locked = Member.objects.select_for_update(no_key=True).get(pk=member.pk)
     if locked.status == Member.Status.ERASED:
         raise MemberErased
+    pool_ends.end_of_member(
+        member_id=locked.pk, ending=PoolMembership.Ending.ERASED, actor=actor, moment=moment
+    )
     transfer_ends.end_of_member(member_id=locked.pk, actor=actor, moment=moment)
     forfeited = _forfeit(locked, actor, moment)
     consents.withdraw_all(member=locked, source=ERASURE, moment=moment)

@@ -33,7 +33,7 @@ _START_ON_LOWEST = """
 INSERT INTO members_tiermembership (member_id, tier_id, starts_at, evidence, recorded_at)
 SELECT m.id, %s, m.enrolled_at, '{"cause": "enrolled", "value": 0, "threshold": 0}', m.recorded_at
 FROM members_member m
-WHERE m.program_id = %s
+WHERE m.program_id = %s AND m.status <> 'pool'
   AND NOT EXISTS (SELECT FROM members_tiermembership t WHERE t.member_id = m.id)
 """
 
@@ -72,6 +72,7 @@ def apply_program(wanted: Mapping[str, Any]) -> Program:
     for name, value in values.items():
         setattr(program, name, value)
     program.tier_policy = _tier_policy(wanted.get("tiers"))
+    program.pools = {terms["kind"]: terms for terms in wanted.get("pools") or []}
     program.save()
     _apply_currencies(program, wanted["points"])
     _apply_tiers(program, (wanted.get("tiers") or {}).get("ladder") or [])

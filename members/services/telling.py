@@ -130,18 +130,21 @@ def _points_earned(say: _Say) -> Text:
 def _points_expired(say: _Say) -> Text:
     return Text(
         _("%(points)s expired") % {"points": say.points()},
-        _("They reached the end of their life without being used."),
+        _of_pool(say, _("They reached the end of their life without being used.")),
     )
 
 
 def _points_expiring(say: _Say) -> Text:
     title = _("%(points)s will expire soon") % {"points": say.points()}
     if "last_day" not in say.facts:
-        return Text(title, _("Use them for a reward before they do."))
-    return Text(
-        title,
-        _("Their last day is %(day)s. Use them for a reward until then.") % {"day": say.last_day()},
-    )
+        return Text(title, _of_pool(say, _("Use them for a reward before they do.")))
+    body = _("Their last day is %(day)s. Use them for a reward until then.")
+    return Text(title, _of_pool(say, body % {"day": say.last_day()}))
+
+
+def _of_pool(say: _Say, body: str) -> str:
+    """Say whose points they are, where they are a pool's: its owner is told."""
+    return f"{body} {_('They are points of your pool.')}" if say.facts.get("in_pool") else body
 
 
 def _tier_changed(say: _Say) -> Text:
@@ -224,6 +227,14 @@ def _transfer_returned(say: _Say) -> Text:
     return Text(_("%(points)s are back") % {"points": say.points()}, body)
 
 
+def _pool_ended(say: _Say) -> Text:
+    points = int(say.facts.get("points") or 0)
+    body = _("%(points)s came back to you.") % {"points": say.points()} if points else ""
+    if say.facts.get("ending") == "closed":
+        return Text(_("Your pool has ended"), body)
+    return Text(_("You are not in the pool any more"), body)
+
+
 def _members_merged(say: _Say) -> Text:
     return Text(
         _("Your memberships are one now"),
@@ -247,4 +258,5 @@ _SPEAKERS: dict[str, Callable[[_Say], Text]] = {
     "transfer_received": _transfer_received,
     "transfer_returned": _transfer_returned,
     "members_merged": _members_merged,
+    "pool_ended": _pool_ended,
 }

@@ -120,4 +120,8 @@ BEGIN
     RAISE EXCEPTION 'a lot that moves keeps its end, and no more moves than was taken from it'
       USING ERRCODE = 'check_violation';
   END IF;
+  IF EXISTS (SELECT FROM public.members_ledgertransaction h
+             WHERE h.id = ANY (p_transactions) AND h.type = 'pool_in') THEN
+    PERFORM public.ledger_judge_pools(p_transactions);
+  END IF;
 END $$;

@@ -20,7 +20,7 @@ from members.models import (
     User,
 )
 from members.queries.lookup import find_member, resolve_member
-from members.services import candidates, jobs, merging, periodic, reconciliation
+from members.services import candidates, jobs, merged_rows, merging, periodic, reconciliation
 from members.services.merging import CannotMerge, CannotUndoMerge, Wanted
 from members.services.moving import DebtTooDeep
 from members.tests.people import (
@@ -294,7 +294,7 @@ def test_what_comes_to_a_merged_row_later_is_moved_on() -> None:
     join(one, other)
     from members.services import ledger
 
-    members = merging.together(other)
+    members = merged_rows.together(other)
     ledger.settle_due(member_ids=members, moment=LATER, recorded_at=LATER, actor="test")
     ledger.give_back(
         original_id=spent,
@@ -305,7 +305,7 @@ def test_what_comes_to_a_merged_row_later_is_moved_on() -> None:
         recorded_at=LATER,
         reason_code="cancelled",
     )
-    merging.forward(member=other, ref="g-1", actor="test", moment=LATER)
+    merged_rows.forward(member=other, ref="g-1", actor="test", moment=LATER)
 
     assert (held(one), held(other)) == ({"available": 50}, {})
     assert differences() == []

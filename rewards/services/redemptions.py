@@ -18,7 +18,7 @@ from django.db.models import F, QuerySet
 
 from loyalty_site.lib.problems import NotFound
 from members.models import LedgerHold, Member, Program
-from members.services import ledger, merging, outbox
+from members.services import ledger, merged_rows, outbox
 from rewards import vouchers
 from rewards.eligibility import Reason
 from rewards.models import Redemption, Reward, Voucher
@@ -192,7 +192,7 @@ def cancel(
             recorded_at=moment,
             reason_code="cancelled",
         )
-        merging.forward(
+        merged_rows.forward(
             member=redemption.member,
             ref=f"redemption-{redemption.public_id}",
             actor=caller,
@@ -362,7 +362,7 @@ def _locked(
     if unlocked is None:
         raise NotFound
     ledger.settle_due(
-        member_ids=merging.together(unlocked.member),
+        member_ids=merged_rows.together(unlocked.member),
         moment=moment,
         recorded_at=moment,
         actor=caller,
