@@ -40,6 +40,8 @@ TIMETABLE = (
         task="campaigns.tasks.retry_parked_returns",
         every_seconds=300,
     ),
+    # Before the segments, which may ask for what it finds.
+    Entry(name="score members", task="members.tasks.score_members", daily_at=(1, 30)),
     Entry(name="refresh segments", task="campaigns.tasks.refresh_segments", daily_at=(2, 0)),
     Entry(name="find duplicates", task="members.tasks.find_duplicates", daily_at=(2, 15)),
     Entry(name="beat the heart", task="members.tasks.beat_heartbeat", every_seconds=15),

@@ -87,6 +87,12 @@ def find_duplicates() -> None:
 
 
 @shared_task
+def score_members() -> None:
+    """Compute the stage and the RFM group of every member."""
+    _run("score_members")
+
+
+@shared_task
 def purge_idempotency_records() -> None:
     """Delete answers that are no longer repeated."""
     _run("purge_idempotency_records")

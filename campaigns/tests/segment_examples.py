@@ -172,9 +172,7 @@ def settle(program: Program, people: Sequence[Example], moment: datetime) -> lis
             for code in each.segments
         )
         MemberScore.objects.bulk_create(
-            MemberScore(
-                member=member, code=code, text=text, value=value, computed_at=moment, since=moment
-            )
+            MemberScore(member=member, code=code, text=text, value=value, computed_at=moment)
             for code, (text, value) in each.scores.items()
         )
     return made

@@ -240,7 +240,7 @@ def test_rules_ask_for_tags_stages_and_scores() -> None:
     apply(program_file(rules=[rule("vip", 1, when=when)]))
     member = join()
     for code, told in {"stage": {"text": "loyal"}, "clv": {"value": "12.5"}}.items():
-        MemberScore.objects.create(member=member, code=code, computed_at=NOON, since=NOON, **told)
+        MemberScore.objects.create(member=member, code=code, computed_at=NOON, **told)
 
     before = buy(basket(at=NOON), moment=NOON + DAY)
     give(member, after=2, until=3)

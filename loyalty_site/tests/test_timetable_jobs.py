@@ -78,6 +78,8 @@ STATE = {
     "returns": "SELECT external_id, state, points FROM members_return ORDER BY 1",
     "segments": "SELECT s.code, m.member_id FROM members_segmentmembership m"
     " JOIN members_segment s ON s.id = m.segment_id ORDER BY 1, 2",
+    "scores": "SELECT member_id, code, text, value FROM members_memberscore ORDER BY 1, 2",
+    "tags": "SELECT member_id, tag FROM members_membertag ORDER BY 1, 2",
     "transfers": "SELECT sender_id, recipient_id, points, state FROM members_transfer"
     " ORDER BY 1, 2, 3",
     "batches": "SELECT line, state FROM members_pointbatchrow ORDER BY 1",
@@ -104,6 +106,7 @@ CHANGES = {
     "members.tasks.deliver_outbox": "messages",
     "campaigns.tasks.retry_parked_returns": "returns",
     "campaigns.tasks.refresh_segments": "segments",
+    "members.tasks.score_members": "scores",
     "members.tasks.find_duplicates": "pairs",
     "members.tasks.beat_heartbeat": "hearts",
     "members.tasks.seal_ledger": "sealing",

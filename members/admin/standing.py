@@ -24,7 +24,7 @@ class MemberTagAdmin(BooksAdmin[MemberTag]):
 class MemberScoreAdmin(BooksAdmin[MemberScore]):
     """The latest figures about members, such as their stage."""
 
-    list_display = ("member", "code", "text", "value", "since", "computed_at")
+    list_display = ("member", "code", "text", "value", "computed_at")
     list_filter = ("code", "text")
     list_select_related = ("member",)
     search_fields = ("member__number__exact",)

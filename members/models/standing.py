@@ -65,8 +65,9 @@ class MemberScore(models.Model):
     code = models.SlugField(max_length=32, db_index=False)
     value = models.DecimalField(max_digits=18, decimal_places=6, null=True, blank=True)
     text = models.CharField(max_length=32, blank=True)
-    computed_at = models.DateTimeField()
-    since = models.DateTimeField(db_comment="Since when the figure has been the same.")
+    computed_at = models.DateTimeField(
+        db_comment="Since when the figure is this one; the same figure is not written again."
+    )
 
     class Meta:
         constraints = [

@@ -100,7 +100,7 @@ class KnownScore:
     code: str
     text: str
     value: str | None
-    since: datetime
+    computed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,8 @@ _PARTS: Mapping[str, str] = {
         AND (t.expires_at IS NULL OR t.expires_at > %(moment)s::timestamptz)
       ORDER BY t.tag, t.id LIMIT %(limit)s::int""",
     "scores": """
-      SELECT s.code, s.text, trim_scale(s.value)::text AS value, s.since FROM members_memberscore s
+      SELECT s.code, s.text, trim_scale(s.value)::text AS value, s.computed_at
+      FROM members_memberscore s
       WHERE s.member_id = %(member)s::bigint ORDER BY s.code""",
     "segments": """
       SELECT g.id, g.code, g.name AS names, x.entered_at FROM members_segmentmembership x
@@ -207,7 +208,7 @@ def _read(kind: type[T], rows: Iterable[Mapping[str, Any]]) -> tuple[T, ...]:
     moments = {
         field.name
         for field in fields(kind)  # type: ignore[arg-type]
-        if field.name.endswith("_at") or field.name in {"at", "since", "valid_until"}
+        if field.name.endswith("_at") or field.name in {"at", "valid_until"}
     }
     return tuple(
         kind(

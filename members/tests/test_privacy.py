@@ -78,9 +78,7 @@ def make_known_member() -> Member:
         program=program, member=member, kind="x", payload={"name": CANARY}, created_at=NOON
     )
     tags.tag(member_id=member.pk, tag=CANARY, actor=CANARY, moment=NOON)
-    MemberScore.objects.create(
-        member=member, code="stage", text=CANARY, computed_at=NOON, since=NOON
-    )
+    MemberScore.objects.create(member=member, code="stage", text=CANARY, computed_at=NOON)
     ScoreMove.objects.create(
         member=member, code="stage", text_before=CANARY, text_after="top", moved_at=NOON
     )
