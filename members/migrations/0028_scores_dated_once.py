@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     """Drop the second date."""
 
     dependencies = [
-        ("members", "0026_wrong_tries"),
+        ("members", "0027_pools"),
     ]
 
     operations = [
