@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns.services.periodic import REFRESH_SEGMENTS, RETRY_PARKED_RETURNS
+from campaigns.services.periodic import MOVE_CAMPAIGNS, REFRESH_SEGMENTS, RETRY_PARKED_RETURNS
 from members.services import jobs
 
 
@@ -19,3 +19,9 @@ def retry_parked_returns() -> None:
 def refresh_segments() -> None:
     """Bring the members of every segment up to date."""
     jobs.run(REFRESH_SEGMENTS, moment=timezone.now())
+
+
+@shared_task
+def move_campaigns() -> None:
+    """Say of every campaign whether it is to come, running or over."""
+    jobs.run(MOVE_CAMPAIGNS, moment=timezone.now())

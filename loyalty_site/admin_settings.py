@@ -126,6 +126,13 @@ NAVIGATION = [
         _item(_("Notices of ends"), "notification_important", "members.expirynotice"),
     ),
     _group(
+        _("Campaigns"),
+        _item(_("Drafts of campaigns"), "edit_note", "campaigns.campaigndraft"),
+        _item(_("Steps of campaigns"), "timeline", "campaigns.campaignstep"),
+        _item(_("Versions of campaigns"), "history_edu", "campaigns.campaignversion"),
+        _item(_("Limits of campaigns"), "shield_person", "campaigns.campaignpolicy"),
+    ),
+    _group(
         _("Program"),
         _item(_("Program"), "loyalty", "members.program"),
         _item(_("Point currencies"), "toll", "members.pointcurrency"),

@@ -43,6 +43,7 @@ TIMETABLE = (
     # Before the segments, which may ask for what it finds.
     Entry(name="score members", task="members.tasks.score_members", daily_at=(1, 30)),
     Entry(name="refresh segments", task="campaigns.tasks.refresh_segments", daily_at=(2, 0)),
+    Entry(name="move campaigns", task="campaigns.tasks.move_campaigns", every_seconds=60),
     Entry(name="find duplicates", task="members.tasks.find_duplicates", daily_at=(2, 15)),
     Entry(name="beat the heart", task="members.tasks.beat_heartbeat", every_seconds=15),
     Entry(name="seal the ledger", task="members.tasks.seal_ledger", every_seconds=60),

@@ -5,14 +5,12 @@ from __future__ import annotations
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.earning.sentences import cap_sentence, rule_sentence
 from campaigns.models import (
     Award,
     AwardReversal,
-    Campaign,
     EarningRule,
     Event,
     LimitCounter,
@@ -26,10 +24,8 @@ from loyalty_site.lib.admin import (
     ProgramFileAdmin,
     ReadOnlyAdmin,
     ReadOnlyInline,
-    badge,
     life,
 )
-from loyalty_site.lib.languages import pick
 
 
 def with_versions(rules: QuerySet[EarningRule]) -> QuerySet[EarningRule]:
@@ -42,45 +38,6 @@ def says_now(rule: EarningRule) -> str:
     """Return the newest version as a sentence; the versions are read beforehand."""
     versions = list(rule.versions.all())
     return rule_sentence(versions[0].definition) if versions else "-"
-
-
-class RuleInline(ReadOnlyInline[EarningRule, Campaign]):
-    """What a campaign gives."""
-
-    model = EarningRule
-    fields = ("code", "says")
-    readonly_fields = fields
-    show_change_link = True
-
-    @admin.display(description=_("what it says"))
-    def says(self, rule: EarningRule) -> str:
-        """Return the newest version as a sentence."""
-        return says_now(rule)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[EarningRule]:
-        return with_versions(super().get_queryset(request))
-
-
-@admin.register(Campaign)
-class CampaignAdmin(ProgramFileAdmin[Campaign]):
-    """Promotions with their window and budget."""
-
-    list_display = ("code", "title", "state", "starts_at", "ends_at", "budget_points", life)
-    list_display_links = ("code", "title")
-    list_filter = ("status", "is_retired")
-    list_select_related = ("program",)
-    search_fields = ("code", "name")
-    inlines = (RuleInline,)
-
-    @admin.display(description=_("name"))
-    def title(self, campaign: Campaign) -> str:
-        """Return the name in the language of the page."""
-        return pick(campaign.name, [get_language() or "", campaign.program.locale], campaign.code)
-
-    @badge(_("status"), active="success", paused="warning", scheduled="info")
-    def state(self, campaign: Campaign) -> tuple[str, str]:
-        """Return the status, colored."""
-        return campaign.status, campaign.get_status_display()
 
 
 class VersionInline(ReadOnlyInline[RuleVersion, EarningRule]):

@@ -2,6 +2,12 @@
 
 from campaigns.models.awards import Award, AwardReversal, Event
 from campaigns.models.codes import CodeBatch, EarningCode
+from campaigns.models.drafts import (
+    CampaignDraft,
+    CampaignPolicy,
+    CampaignStep,
+    CampaignVersion,
+)
 from campaigns.models.grants import RuleGrant, RuleGrantReversal
 from campaigns.models.rules import (
     Campaign,
@@ -15,6 +21,10 @@ __all__ = [
     "Award",
     "AwardReversal",
     "Campaign",
+    "CampaignDraft",
+    "CampaignPolicy",
+    "CampaignStep",
+    "CampaignVersion",
     "CodeBatch",
     "EarningCode",
     "EarningRule",

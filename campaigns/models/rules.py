@@ -7,6 +7,7 @@ import uuid
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from members.models import Program
 
@@ -15,14 +16,15 @@ class Campaign(models.Model):
     """A promotion with a window and a budget."""
 
     class Status(models.TextChoices):
-        """Where it is in its life; only active ones give points."""
+        """Where it is in its life, by ``campaigns/lifecycle.py``; only active ones give points."""
 
-        DRAFT = "draft"
-        SCHEDULED = "scheduled"
-        ACTIVE = "active"
-        PAUSED = "paused"
-        ENDED = "ended"
-        ARCHIVED = "archived"
+        DRAFT = "draft", _("draft")
+        IN_REVIEW = "in_review", _("in review")
+        SCHEDULED = "scheduled", _("scheduled")
+        ACTIVE = "active", _("active")
+        PAUSED = "paused", _("paused")
+        ENDED = "ended", _("ended")
+        ARCHIVED = "archived", _("archived")
 
     program = models.ForeignKey(Program, models.PROTECT, related_name="campaigns")
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

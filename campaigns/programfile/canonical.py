@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from loyalty_site.lib.money import plain
 
 from .document import ProgramDocument
-from .rule_document import CampaignSection, RuleSection
+from .rule_document import LIVE_STATUSES, CampaignSection, RuleSection
 
 # Lists that stand for something else when they are missing.
 _SAYS_NONE: Final = frozenset({"notice_days"})
@@ -75,14 +75,15 @@ def _said(section: Any, names: Iterable[str], zone: ZoneInfo) -> dict[str, Any]:
 def live_definitions(document: ProgramDocument) -> list[dict[str, Any]]:
     """Return the definitions that can give points, in the order of the file.
 
-    Standing rules come first, then those of the active campaigns.
+    Standing rules come first, then those of the campaigns that are scheduled or active: their
+    windows tell when.
     """
     return [
         *(definition(rule) for rule in document.rules),
         *(
             definition(rule, campaign)
             for campaign in document.campaigns
-            if campaign.status == "active"
+            if campaign.status in LIVE_STATUSES
             for rule in campaign.rules
         ),
     ]

@@ -21,7 +21,7 @@ from .canonical import caps_of, live_definitions, stacking_of
 from .document import CaseLine, CasePurchase, CaseSection, Expectation, ProgramDocument
 
 # The moment of a test without one, in a program none of whose rules asks for the moment.
-_ANY_MOMENT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ANY_MOMENT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def run_tests(document: ProgramDocument) -> list[CaseOutcome]:
 
 
 def _run(case: CaseSection, document: ProgramDocument, rules: list[CompiledRule]) -> CaseOutcome:
-    at = case.at or document.program.effective_from or _ANY_MOMENT
+    at = case.at or document.program.effective_from or ANY_MOMENT
     tier = case.member.tier or (document.tiers.ladder[0].code if document.tiers else None)
     member = MemberFacts(
         id="test",

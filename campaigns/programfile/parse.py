@@ -61,7 +61,7 @@ def parse(text: str) -> ProgramDocument:
     problems = Problems(tree.lines, tree.problems)
     if tree.value is None and problems.found:
         raise ProgramFileError(problems.found)
-    return _checked(tree.value, problems)
+    return checked(tree.value, problems)
 
 
 def from_canonical(value: Mapping[str, Any]) -> ProgramDocument:
@@ -69,10 +69,14 @@ def from_canonical(value: Mapping[str, Any]) -> ProgramDocument:
 
     :raises ProgramFileError: the stored program is not valid.
     """
-    return _checked(value, Problems({}))
+    return checked(value, Problems({}))
 
 
-def _checked(value: object, problems: Problems) -> ProgramDocument:
+def checked(value: object, problems: Problems) -> ProgramDocument:
+    """Return the document of plain values.
+
+    :raises ProgramFileError: what ``problems`` holds in the end.
+    """
     document = _document(Reader(value, "", problems))
     if not problems.found:
         crosscheck.check(document, problems)

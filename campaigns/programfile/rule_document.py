@@ -10,6 +10,8 @@ from typing import Any, Final
 Localized = Mapping[str, str]
 
 CAMPAIGN_STATUSES: Final = ("draft", "scheduled", "active", "paused", "ended", "archived")
+# Of these the window tells when they give points.
+LIVE_STATUSES: Final = ("scheduled", "active")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from campaigns.earning.results import Evaluation
 from campaigns.earning.rules import CompiledRule, Fact, trigger_of
 
 from .document import Expectation, ProgramDocument
+from .rule_document import LIVE_STATUSES
 
 if TYPE_CHECKING:
     from .embedded import CaseOutcome
@@ -73,7 +74,7 @@ def not_asked(
             starts_at, ends_at = rule.campaign.starts_at, rule.campaign.ends_at
             told[rule.code] = f"campaign {rule.campaign.code} {_window(starts_at, ends_at, fact)}"
     for campaign in document.campaigns:
-        if campaign.status != "active":
+        if campaign.status not in LIVE_STATUSES:
             told |= {
                 rule.code: f"campaign {campaign.code} is {campaign.status}, not active"
                 for rule in campaign.rules

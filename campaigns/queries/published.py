@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from campaigns.earning.sentences import cap_sentence, rule_sentence, stacking_sentences
-from campaigns.models import Campaign
+from campaigns.programfile.rule_document import LIVE_STATUSES
 from loyalty_site.lib.languages import pick
 from members.models import PointCurrency, Program, Tier
 
@@ -86,7 +86,7 @@ def _campaign_rules(
     return [
         _rule(rule, campaign, languages)
         for campaign in document.get("campaigns", ())
-        if campaign["status"] == Campaign.Status.ACTIVE and _is_live(campaign, moment)
+        if campaign["status"] in LIVE_STATUSES and _is_live(campaign, moment)
         for rule in campaign["rules"]
     ]
 

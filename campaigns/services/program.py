@@ -19,6 +19,7 @@ from campaigns.programfile import (
     stacking_of,
 )
 from campaigns.services import segments
+from campaigns.services.campaign_rows import Hand, apply_campaigns
 from loyalty_site.lib.errors import DomainError
 from members.models import Program, Purchase
 from members.services import program as member_side
@@ -58,6 +59,12 @@ def live_document() -> dict[str, Any] | None:
     """Return the program as it was last applied, or None before that."""
     program = Program.objects.first()
     return program.document if program and program.document else None
+
+
+def lock() -> None:
+    """Let nobody else rewrite the document until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
 
 
 def plan(document: ProgramDocument) -> list[Change]:
@@ -150,22 +157,31 @@ def _short(value: Any) -> str:
 
 
 @transaction.atomic
-def apply(*, document: ProgramDocument, moment: datetime, actor: str = "program") -> list[Change]:
+def apply(
+    *,
+    document: ProgramDocument,
+    moment: datetime,
+    actor: str = "program",
+    hand: Hand | None = None,
+) -> list[Change]:
     """Make the database equal to the document and return what changed.
 
     What it publishes or retires holds for what is recorded from then on. History
-    is never deleted. A repeat changes nothing.
+    is never deleted. A repeat changes nothing. ``hand`` is the step of staff for which the
+    document is applied, where there is one.
 
     :raises ProgramHasHistory: it would change what purchases rely on.
+    :raises CampaignStepRefused: a campaign would take a step that there is not.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
+    lock()
     changes = plan(document)
     wanted = _stored_form(document)
     current = live_document() or {}
     program = member_side.apply_program(wanted)
-    _apply_campaigns(program, wanted["campaigns"])
-    _publish(program, document, moment, actor)
+    apply_campaigns(
+        program=program, rows=wanted["campaigns"], moment=moment, actor=actor, hand=hand
+    )
+    _publish(program, document, moment, actor, is_by_hand=hand is not None)
     catalog.apply_rewards(
         program=program,
         rewards=wanted["rewards"],
@@ -188,30 +204,14 @@ def apply(*, document: ProgramDocument, moment: datetime, actor: str = "program"
     return changes
 
 
-def _apply_campaigns(program: Program, rows: Iterable[Mapping[str, Any]]) -> None:
-    kept = []
-    for row in rows:
-        campaign, _ = Campaign.objects.update_or_create(
-            program=program,
-            code=row["code"],
-            defaults={
-                "name": row["name"],
-                "status": row["status"],
-                "starts_at": _instant(row["starts_at"]),
-                "ends_at": _instant(row["ends_at"]),
-                "budget_points": row["budget_points"],
-                "is_retired": False,
-            },
-        )
-        kept.append(campaign.pk)
-    Campaign.objects.filter(program=program).exclude(pk__in=kept).update(is_retired=True)
-
-
-def _instant(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
-
-
-def _publish(program: Program, document: ProgramDocument, moment: datetime, actor: str) -> None:
+def _publish(
+    program: Program,
+    document: ProgramDocument,
+    moment: datetime,
+    actor: str,
+    *,
+    is_by_hand: bool = False,
+) -> None:
     versions = [_version(program, body, moment) for body in live_definitions(document)]
     ids = [version.pk for version in versions]
     caps, stacking = caps_of(document), stacking_of(document)
@@ -219,7 +219,8 @@ def _publish(program: Program, document: ProgramDocument, moment: datetime, acto
         pk__in=[version.rule_id for version in versions]
     ).update(is_retired=True)
     newest = Publication.objects.filter(program=program).order_by("-number").first()
-    stated = document.program.effective_from
+    # The file's own moment is of the day on which it was written, not of later steps of staff.
+    stated = None if is_by_hand else document.program.effective_from
     is_same = newest is not None and (
         (newest.rule_versions, newest.caps, newest.stacking) == (ids, caps, stacking)
     )

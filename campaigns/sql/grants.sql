@@ -4,3 +4,7 @@ REVOKE UPDATE, DELETE, TRUNCATE ON public.campaigns_ruleversion, public.campaign
   public.campaigns_award, public.campaigns_awardreversal, public.campaigns_rulegrant,
   public.campaigns_rulegrantreversal FROM {site};
 REVOKE DELETE, TRUNCATE ON public.campaigns_limitcounter FROM {site};
+-- What a campaign was and who did what is kept; drafts are discarded by a state.
+REVOKE UPDATE, DELETE, TRUNCATE ON
+  public.campaigns_campaignversion, public.campaigns_campaignstep FROM {site};
+REVOKE DELETE, TRUNCATE ON public.campaigns_campaigndraft, public.campaigns_campaign FROM {site};

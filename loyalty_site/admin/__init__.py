@@ -4,6 +4,8 @@ from loyalty_site.admin import (  # noqa: F401 - importing them registers them
     access,
     approvals,
     batches,
+    campaigning,
+    drafting,
     members,
     merging,
     orders,

@@ -15,6 +15,7 @@ from campaigns.earning.sentences import (
     rule_sentence,
     schedule_sentence,
 )
+from campaigns.programfile.rule_document import LIVE_STATUSES
 from loyalty_site.pages.catalog import headline
 from loyalty_site.pages.standing import RANK_MAX, named_rungs
 from loyalty_site.pages.transfers import terms_in, terms_told
@@ -63,7 +64,7 @@ def _causes(words: Words, program: Program) -> Iterator[dict[str, Any]]:
 
 def _promotions(words: Words, program: Program, moment: datetime) -> Iterator[dict[str, Any]]:
     for campaign in program.document.get("campaigns") or []:
-        if campaign["status"] == "active" and _is_live(campaign, moment):
+        if campaign["status"] in LIVE_STATUSES and _is_live(campaign, moment):
             for rule in campaign["rules"]:
                 yield _rule(words, rule, campaign.get("schedule")) | {
                     "campaign": words.pick(campaign["name"], campaign["code"]),

@@ -80,6 +80,8 @@ STATE = {
     " JOIN members_segment s ON s.id = m.segment_id ORDER BY 1, 2",
     "scores": "SELECT member_id, code, text, value FROM members_memberscore ORDER BY 1, 2",
     "tags": "SELECT member_id, tag FROM members_membertag ORDER BY 1, 2",
+    "campaigns": "SELECT c.code, c.status, count(s.id) FROM campaigns_campaign c"
+    " LEFT JOIN campaigns_campaignstep s ON s.campaign_id = c.id GROUP BY 1, 2 ORDER BY 1",
     "transfers": "SELECT sender_id, recipient_id, points, state FROM members_transfer"
     " ORDER BY 1, 2, 3",
     "batches": "SELECT line, state FROM members_pointbatchrow ORDER BY 1",
@@ -107,6 +109,7 @@ CHANGES = {
     "campaigns.tasks.retry_parked_returns": "returns",
     "campaigns.tasks.refresh_segments": "segments",
     "members.tasks.score_members": "scores",
+    "campaigns.tasks.move_campaigns": "campaigns",
     "members.tasks.find_duplicates": "pairs",
     "members.tasks.beat_heartbeat": "hearts",
     "members.tasks.seal_ledger": "sealing",
