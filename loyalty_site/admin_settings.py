@@ -144,6 +144,12 @@ NAVIGATION = [
         _item(_("Publications"), "publish", "campaigns.publication"),
         _item(_("Rule versions"), "history", "campaigns.ruleversion"),
         _item(_("Limits used"), "speed", "campaigns.limitcounter"),
+        {
+            "title": _("What coupons brought"),
+            "icon": "sell",
+            "link": reverse_lazy("coupons"),
+            "permission": lambda request: request.user.has_perm("members.view_purchase"),
+        },
         _item(_("Codes that earn"), "qr_code_2", "campaigns.codebatch"),
         _item(_("Codes by digest"), "pin", "campaigns.earningcode"),
     ),

@@ -10,6 +10,7 @@ from django.views.i18n import set_language
 from campaigns import api_urls as campaigns_api
 from loyalty_site import views_health, views_problems
 from loyalty_site.admin.clearing import clearing_page
+from loyalty_site.admin.coupons import coupons_page
 from loyalty_site.admin.liability import liability_page
 from loyalty_site.admin.partnering import partner_file
 from loyalty_site.admin.waiting import waiting_page
@@ -68,6 +69,7 @@ urlpatterns = [
     path("language", set_language, name="set_language"),
     path("admin/clearing/", admin.site.admin_view(clearing_page), name="clearing"),
     path("admin/waiting/", admin.site.admin_view(waiting_page), name="waiting"),
+    path("admin/coupons/", admin.site.admin_view(coupons_page), name="coupons"),
     path("admin/liability/", admin.site.admin_view(liability_page), name="liability"),
     path("admin/partner-file/", admin.site.admin_view(partner_file), name="partner_file"),
     path("admin/", admin.site.urls),

@@ -65,6 +65,12 @@ class Purchase(models.Model):
             ),
             # Reader: the admin's list and the capture rate, by recording.
             models.Index(fields=["-recorded_at", "-id"], name="members_purchase_newest"),
+            # Reader: what coupons brought. Most purchases carry none and stand not in it.
+            models.Index(
+                fields=["occurred_at"],
+                condition=~Q(coupons=[]),
+                name="members_purchase_with_coupons",
+            ),
         ]
 
     def __str__(self) -> str:
