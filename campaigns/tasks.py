@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
+from campaigns.services.occasions import NOTE_OCCASIONS
 from campaigns.services.periodic import MOVE_CAMPAIGNS, REFRESH_SEGMENTS, RETRY_PARKED_RETURNS
 from members.services import jobs
 
@@ -25,3 +26,9 @@ def refresh_segments() -> None:
 def move_campaigns() -> None:
     """Say of every campaign whether it is to come, running or over."""
     jobs.run(MOVE_CAMPAIGNS, moment=timezone.now())
+
+
+@shared_task
+def note_occasions() -> None:
+    """Write down birthdays, silences and other occasions that rules answer to."""
+    jobs.run(NOTE_OCCASIONS, moment=timezone.now())

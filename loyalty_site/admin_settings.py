@@ -162,6 +162,7 @@ NAVIGATION = [
         _item(_("Vouchers"), "qr_code", "rewards.voucher"),
         _item(_("Paid with points"), "payments", "rewards.pointstender"),
         _item(_("Events"), "bolt", "campaigns.event"),
+        _item(_("Occasions looked for"), "event_repeat", "campaigns.occasionmark"),
         _item(_("Messages"), "mail", "members.message"),
         _item(_("Consents"), "how_to_reg", "members.consentrecord"),
         _item(_("In segments"), "group_work", "members.segmentmembership"),

@@ -44,6 +44,7 @@ TIMETABLE = (
     Entry(name="score members", task="members.tasks.score_members", daily_at=(1, 30)),
     Entry(name="refresh segments", task="campaigns.tasks.refresh_segments", daily_at=(2, 0)),
     Entry(name="move campaigns", task="campaigns.tasks.move_campaigns", every_seconds=60),
+    Entry(name="note occasions", task="campaigns.tasks.note_occasions", every_seconds=900),
     Entry(name="find duplicates", task="members.tasks.find_duplicates", daily_at=(2, 15)),
     Entry(name="beat the heart", task="members.tasks.beat_heartbeat", every_seconds=15),
     Entry(name="seal the ledger", task="members.tasks.seal_ledger", every_seconds=60),

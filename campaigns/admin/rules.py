@@ -14,6 +14,7 @@ from campaigns.models import (
     EarningRule,
     Event,
     LimitCounter,
+    OccasionMark,
     Publication,
     RuleGrant,
     RuleGrantReversal,
@@ -198,3 +199,12 @@ class RuleGrantReversalAdmin(ReadOnlyAdmin[RuleGrantReversal]):
     list_select_related = ("grant", "goods_return")
     search_fields = ("goods_return__external_id__exact",)
     search_help_text = _("The till's whole number of the return.")
+
+
+@admin.register(OccasionMark)
+class OccasionMarkAdmin(ReadOnlyAdmin[OccasionMark]):
+    """Until when the occasions of each trigger are written down."""
+
+    list_display = ("trigger", "noted_through")
+    list_filter = ("noted_through",)
+    search_fields = ("trigger",)

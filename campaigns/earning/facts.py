@@ -51,12 +51,16 @@ class PurchaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class EventFacts:
-    """A fact that is no purchase; ``local`` is ``occurred_at`` in the program's time zone."""
+    """A fact that is no purchase; ``local`` is ``occurred_at`` in the program's time zone.
+
+    ``type`` of an occasion is the trigger of the rules that answer to it.
+    """
 
     type: str
     occurred_at: datetime
     local: datetime
     payload: Mapping[str, Any] = field(default_factory=dict)
+    is_occasion: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from loyalty_site.lib import calendars
 
-from . import sentences
+from . import sentences, triggers
 from .conditions import Minimum, Test, compile_tree, coupons_named, minimum_net
 from .effects import Effect, compile_effect
 from .facts import EventFacts, PurchaseFacts
@@ -93,6 +93,7 @@ class CompiledRule:
     pending: Pending | None = None
     grants: tuple[GrantEffect, ...] = ()
     group: str | None = None
+    calls: Schedule | None = None
 
     def is_live(self, fact: Fact) -> bool:
         """Return whether the rule answers to this kind of fact, at its moment."""
@@ -114,7 +115,9 @@ class CompiledRule:
 
 def trigger_of(fact: Fact) -> str:
     """Return the trigger that a rule for this fact names."""
-    return "purchase" if isinstance(fact, PurchaseFacts) else f"event:{fact.type}"
+    if isinstance(fact, PurchaseFacts):
+        return triggers.PURCHASE
+    return fact.type if fact.is_occasion else f"{triggers.EVENT}{fact.type}"
 
 
 def compile_definition(definition: Mapping[str, Any], version: int) -> CompiledRule:
@@ -154,7 +157,7 @@ def compile_rule(
         version=version,
         name=_name(body),
         campaign=campaign,
-        trigger=body["trigger"],
+        trigger=_trigger(body),
         priority=body.get("priority", 0),
         when=compile_tree(when) if when else None,
         when_text=sentences.trace_sentence(when) if when else "",
@@ -165,6 +168,7 @@ def compile_rule(
         minimum=minimum_net(when) if when else None,
         coupons=coupons_named(when) if when else frozenset(),
         pending=pending_of(body.get("pending")),
+        calls=compile_schedule(body["schedule"]) if body.get("schedule") else None,
         grants=tuple(
             compile_grant(place, each)
             for place, each in enumerate(body["effects"])
@@ -178,6 +182,12 @@ def _name(body: Mapping[str, Any]) -> str:
     """Return the name in the program's own language, which stands first, else the code."""
     name = body.get("name") or body["code"]
     return str(next(iter(name.values()))) if isinstance(name, Mapping) else str(name)
+
+
+def _trigger(body: Mapping[str, Any]) -> str:
+    """Return what the rule answers to; the calendar of one rule calls no other."""
+    trigger: str = body["trigger"]
+    return triggers.scheduled(body["code"]) if trigger == triggers.SCHEDULE else trigger
 
 
 def _limit(body: Mapping[str, Any]) -> Limit:

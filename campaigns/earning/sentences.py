@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from . import attributes, grants, schedules
+from . import attributes, grants, schedules, triggers
 
 _CLAUSES: Final[Mapping[str, str]] = {
     "eq": "{attribute} is {value}",
@@ -134,8 +134,8 @@ def rule_sentence(rule: Mapping[str, Any], schedule: Mapping[str, Any] | None = 
     text = ", ".join(effect_sentence(effect) for effect in rule["effects"])
     if rule.get("lines"):
         text += f" on lines where {sentence(rule['lines'])}"
-    if rule["trigger"].startswith("event:"):
-        text += f" for the event {rule['trigger'].removeprefix('event:')}"
+    when = triggers.phrase(rule["trigger"])
+    text += f" {when}" if when else ""
     if rule.get("when"):
         text += f" when {sentence(rule['when'])}"
     if schedule:

@@ -9,6 +9,7 @@ from campaigns.models.drafts import (
     CampaignVersion,
 )
 from campaigns.models.grants import RuleGrant, RuleGrantReversal
+from campaigns.models.occasions import OccasionMark
 from campaigns.models.rules import (
     Campaign,
     EarningRule,
@@ -30,6 +31,7 @@ __all__ = [
     "EarningRule",
     "Event",
     "LimitCounter",
+    "OccasionMark",
     "Publication",
     "RuleGrant",
     "RuleGrantReversal",

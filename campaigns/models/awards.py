@@ -25,7 +25,9 @@ class Event(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     program = models.ForeignKey(Program, models.PROTECT, related_name="+", db_index=False)
     member = models.ForeignKey(Member, models.PROTECT, related_name="events")
-    type = models.CharField(max_length=64)
+    type = models.CharField(
+        max_length=96, db_comment="Of an occasion the trigger of its rules; its source is program."
+    )
     source = models.CharField(max_length=64)
     external_id = models.CharField(max_length=128)
     content_key = models.BinaryField()

@@ -20,7 +20,7 @@ from .rule_document import LIVE_STATUSES, CampaignSection, RuleSection
 # Lists that stand for something else when they are missing.
 _SAYS_NONE: Final = frozenset({"notice_days"})
 # Keys of rules that came after the first versions were stored.
-_LATER: Final = ("pending", "group")
+_LATER: Final = ("pending", "group", "schedule")
 
 
 def canonical(document: ProgramDocument) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from campaigns.earning import grants
+from campaigns.earning import grants, triggers
 from campaigns.earning.conditions_sql import is_in_sql
 from campaigns.earning.segments import NamedInCircle, in_order
 
@@ -135,6 +135,9 @@ def _check_rule(path: str, rule: RuleSection, names: _Names, problems: Problems)
             continue
         for key, section in grants.KINDS[effect["kind"]].names.items():
             _expect(effect[key], names.of(section), f"{place}.{key}", problems)
+    segment = triggers.segment_of(rule.trigger)
+    if segment is not None:
+        _expect(segment, names.segments, f"{path}.trigger", problems)
     for key, tree in (("when", rule.when), ("lines", rule.lines)):
         if tree is not None:
             _check_condition(f"{path}.{key}", tree, names, problems)

@@ -45,7 +45,11 @@ MEMBER_STATUSES: Final = ("active", "suspended")
 
 @dataclass(frozen=True, slots=True)
 class ProgramSection:
-    """The program itself; ``claim_days`` is how long a purchase can be claimed."""
+    """The program itself; ``claim_days`` is how long a purchase can be claimed.
+
+    ``leap_day`` is where 29 February falls in years without one: ``feb28``, also where it is
+    None, or ``mar1``.
+    """
 
     code: str
     name: str
@@ -55,6 +59,7 @@ class ProgramSection:
     languages: tuple[str, ...]
     claim_days: int
     effective_from: datetime | None
+    leap_day: str | None = None
 
     @property
     def zone(self) -> ZoneInfo:

@@ -136,7 +136,15 @@ def _program(reader: Reader) -> ProgramSection:
         languages=_languages(reader, locale),
         claim_days=reader.integer("claim_days", most=3650, default=30),
         effective_from=reader.moment("effective_from", zone),
+        leap_day=_leap_day(reader),
     )
+
+
+def _leap_day(reader: Reader) -> str | None:
+    if reader.has("leap_day"):
+        return reader.choice("leap_day", ("feb28", "mar1"))
+    reader.raw("leap_day")
+    return None
 
 
 def _money(reader: Reader) -> str:

@@ -29,10 +29,27 @@ class PendingSection:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleSection:
+    """The hours of a campaign, or when a rule is called, by the program's clock.
+
+    See ``earning/schedules.py``.
+
+    ``starts`` is ``HH:MM``; ``since`` is the day from which a rule counts, None where its days
+    do not depend on when it began.
+    """
+
+    rrule: str
+    starts: str
+    minutes: int
+    since: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSection:
     """A rule; ``when``, ``lines``, ``effects`` and ``limits`` are its validated JSON.
 
     ``group`` names the group of ``stacking`` that it belongs to.
+    ``schedule`` says when a rule of the trigger ``schedule`` is called.
     """
 
     code: str
@@ -45,6 +62,7 @@ class RuleSection:
     limits: tuple[Mapping[str, Any], ...]
     pending: PendingSection | None = None
     group: str | None = None
+    schedule: ScheduleSection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +95,6 @@ class CapSection:
     period: str
     currency: str
     points: int
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleSection:
-    """The hours of a campaign, by the program's clock: see ``earning/schedules.py``.
-
-    ``starts`` is ``HH:MM``; ``since`` is the day from which a rule counts, None where its days
-    do not depend on when it began.
-    """
-
-    rrule: str
-    starts: str
-    minutes: int
-    since: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

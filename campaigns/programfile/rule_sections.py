@@ -6,18 +6,17 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from campaigns.earning import conditions, effects, grants
+from campaigns.earning import conditions, effects, grants, triggers
 from loyalty_site.lib import calendars
 from loyalty_site.lib.money import plain
 
-from . import pending_section
+from . import pending_section, schedule_section
 from .reader import Reader
 from .rule_document import CapSection, RuleSection
 
 LIMIT_SUBJECTS: Final = ("member", "store", "device", "program")
 # A cap of the whole program would be one row that every till waits for.
 CAP_SUBJECTS: Final = ("member", "store", "device")
-_EVENT: Final = "event:"
 _PURCHASE_SCOPES: Final = frozenset({"member", "purchase", "moment"})
 _EVENT_SCOPES: Final = frozenset({"member", "event", "moment"})
 _LINE_SCOPES: Final = frozenset({"line", "member", "purchase", "moment"})
@@ -27,7 +26,7 @@ def read(reader: Reader, locale: str) -> RuleSection:
     """Return one rule; a rule without a name bears its code."""
     code = reader.code()
     trigger = _trigger(reader)
-    on_event = trigger.startswith(_EVENT)
+    on_event = trigger != triggers.PURCHASE
     section = RuleSection(
         code=code,
         name=reader.localized("name", locale, required=False) or {locale: code},
@@ -39,7 +38,10 @@ def read(reader: Reader, locale: str) -> RuleSection:
         limits=_limits(reader, on_event),
         pending=reader.section("pending", pending_section.read),
         group=reader.code("group") if reader.has("group") else reader.raw("group"),
+        schedule=reader.section("schedule", schedule_section.read_call),
     )
+    if (section.schedule is not None) != (trigger == triggers.SCHEDULE):
+        reader.refuse("schedule", "a schedule for the trigger schedule, and for no other")
     if on_event and section.lines:
         reader.refuse("lines", "no lines: an event has none")
     return section
@@ -56,14 +58,12 @@ def read_cap(reader: Reader) -> CapSection:
 
 
 def _trigger(reader: Reader) -> str:
-    expected = "purchase, or event:<type> such as event:newsletter"
-    value = reader.raw("trigger", required=True, expected=expected)
+    value = reader.raw("trigger", required=True, expected=triggers.EXPECTED)
     if value is None:
-        return "purchase"
-    is_event = isinstance(value, str) and value.startswith(_EVENT) and len(value) > len(_EVENT)
-    if value != "purchase" and not is_event:
-        reader.refuse("trigger", expected)
-        return "purchase"
+        return triggers.PURCHASE
+    if not triggers.is_trigger(value):
+        reader.refuse("trigger", triggers.EXPECTED)
+        return triggers.PURCHASE
     return str(value)
 
 

@@ -69,6 +69,7 @@ class Published:
     version_ids: Mapping[tuple[str, int], int]
     caps: tuple[Cap, ...] = ()
     stacking: Stacking = EVERYTHING
+    published_at: datetime | None = None
 
     def rules_for(self, fact: Fact) -> tuple[CompiledRule, ...]:
         """Return the rules that answer to this kind of fact."""
@@ -99,6 +100,7 @@ class Rulebook:
     needs_history: bool
     renewable: tuple[Currency, ...] = ()
     needs_standing: bool = False
+    leap_day: str = "feb28"
 
     def rules_at(self, occurred_at: datetime) -> Published | None:
         """Return the newest publication that holds for what occurred then."""
@@ -182,6 +184,7 @@ def _load() -> Rulebook:
         needs_history=any(name in text for name in HISTORY_ATTRIBUTES),
         needs_standing=any(name in text for name in STANDING_ATTRIBUTES),
         renewable=tuple(each for each in currencies.values() if each.renewed_by),
+        leap_day=program.document.get("program", {}).get("leap_day") or "feb28",
     )
 
 
@@ -247,6 +250,7 @@ def _published(
         stacking=compile_stacking(
             each.stacking, {code: currency.value for code, currency in currencies.items()}
         ),
+        published_at=each.published_at,
     )
 
 

@@ -10,8 +10,10 @@ from django.db import transaction
 
 from campaigns import presenters
 from campaigns.bodies import EventBody, content_key
+from campaigns.earning import triggers
 from campaigns.models import Event
 from campaigns.queries import rulebook
+from campaigns.queries.occasions import Occasion
 from campaigns.services import counters, judging
 from campaigns.services.checks import check_occurred_at, lock_business_key, read_only
 from campaigns.services.judging import Judgement, MemberState
@@ -21,9 +23,12 @@ from campaigns.services.posting import Document, write
 from campaigns.services.records import evaluation_record
 from campaigns.services.releasing import release_by_event
 from loyalty_site.lib.errors import DomainError
+from loyalty_site.lib.reading import MemberRef
 from loyalty_site.lib.retries import retrying
 from members.queries.lookup import resolve_member
 from members.queries.program import current_program
+
+ACTOR = "job:occasions"
 
 
 class EventConflict(DomainError):
@@ -33,6 +38,16 @@ class EventConflict(DomainError):
     title = "Another event has this source and external_id"
     cause = "An event is named once and for ever; this name came with other content before."
     remedy = "Send the first content again, or give the new event a name of its own."
+
+
+class ReservedSource(DomainError):
+    """The source is the program's own."""
+
+    code = "reserved_source"
+    status = 422
+    title = "This source is the program's own"
+    cause = "The program writes its own occasions down under it, such as birthdays."
+    remedy = "Name the event's source after the system that it comes from."
 
 
 def process_event(
@@ -51,7 +66,10 @@ def process_event(
     :raises UnknownMember: the member reference leads to nobody.
     :raises EventConflict: the business key belongs to other content.
     :raises InTheFuture: it is dated more than 5 minutes ahead.
+    :raises ReservedSource: it claims to be an occasion of the program's own.
     """
+    if body.source == triggers.SOURCE:
+        raise ReservedSource
     code = rulebook.spoken_currency(currency)
 
     def rehearse() -> Outcome:
@@ -71,6 +89,32 @@ def process_event(
             return outcome
 
     return retrying(rehearse if dry_run else act)
+
+
+def process_occasion(*, occasion: Occasion, moment: datetime) -> bool:
+    """Write an occasion down and post what its rules give; False where it was before.
+
+    :raises UnknownMember: the member was erased meanwhile.
+    """
+    body = EventBody(
+        type=occasion.type,
+        member=MemberRef(id=occasion.member),
+        source=triggers.SOURCE,
+        external_id=occasion.external_id,
+        occurred_at=occasion.occurred_at,
+        payload=dict(occasion.payload),
+    )
+
+    def act() -> bool:
+        with transaction.atomic():
+            lock_business_key("event", body.source, body.external_id)
+            if Event.objects.filter(source=body.source, external_id=body.external_id).exists():
+                return False
+            code = rulebook.spoken_currency(None)
+            _process(body, ACTOR, moment, code, dry_run=False)
+            return True
+
+    return retrying(act)
 
 
 def _process(
@@ -104,14 +148,15 @@ def _process(
     document = Document(book, moment)
     public_id = _add(document, body, state, judgement, actor or "")
     write(document, used, {state.id: state})
-    release_by_event(
-        kind=body.type,
-        payload=body.payload,
-        member_id=member.pk,
-        occurred_at=body.occurred_at,
-        recorded_at=moment,
-        actor=actor or "",
-    )
+    if not facts.is_occasion:
+        release_by_event(
+            kind=body.type,
+            payload=body.payload,
+            member_id=member.pk,
+            occurred_at=body.occurred_at,
+            recorded_at=moment,
+            actor=actor or "",
+        )
     answer = _present(public_id, body, said, evaluation_record(judgement), currency)
     return Outcome(201, answer), member.pk
 
@@ -143,7 +188,9 @@ def _add(
         ref=public_id,
         actor=actor,
     )
-    document.renew(state, f"event:{body.type}", body.occurred_at)
+    if body.source != triggers.SOURCE:
+        # An occasion is nothing that the member did: it keeps no points alive.
+        document.renew(state, f"event:{body.type}", body.occurred_at)
     return public_id
 
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from campaigns.bodies import EventBody, PurchaseBody
-from campaigns.earning import evaluate
+from campaigns.earning import evaluate, triggers
 from campaigns.earning.evaluate import Requests
 from campaigns.earning.facts import (
     EventFacts,
@@ -259,6 +259,7 @@ def event_facts(body: EventBody, book: Rulebook) -> EventFacts:
         occurred_at=body.occurred_at,
         local=body.occurred_at.astimezone(book.zone),
         payload=body.payload,
+        is_occasion=body.source == triggers.SOURCE,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from campaigns.services.campaign_rows import move_by_clock
+from campaigns.services.occasions import NOTE_OCCASIONS
 from campaigns.services.returns import retry_parked
 from campaigns.services.segments import refresh_segments
 from members.services.jobs import Job, Trouble
@@ -28,4 +29,7 @@ RETRY_PARKED_RETURNS = Job(
 )
 REFRESH_SEGMENTS = Job(name="refresh_segments", chunk=_refresh, is_exclusive=False, in_chunks=False)
 MOVE_CAMPAIGNS = Job(name="move_campaigns", chunk=_move, in_chunks=False)
-JOBS = {job.name: job for job in (RETRY_PARKED_RETURNS, REFRESH_SEGMENTS, MOVE_CAMPAIGNS)}
+JOBS = {
+    job.name: job
+    for job in (RETRY_PARKED_RETURNS, REFRESH_SEGMENTS, MOVE_CAMPAIGNS, NOTE_OCCASIONS)
+}

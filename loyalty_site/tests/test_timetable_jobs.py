@@ -82,6 +82,9 @@ STATE = {
     "tags": "SELECT member_id, tag FROM members_membertag ORDER BY 1, 2",
     "campaigns": "SELECT c.code, c.status, count(s.id) FROM campaigns_campaign c"
     " LEFT JOIN campaigns_campaignstep s ON s.campaign_id = c.id GROUP BY 1, 2 ORDER BY 1",
+    "occasions": "SELECT e.member_id, e.type, e.occurred_at, a.points FROM campaigns_event e"
+    " LEFT JOIN campaigns_award a ON a.event_id = e.id ORDER BY 1, 2, 3",
+    "marks": "SELECT trigger FROM campaigns_occasionmark ORDER BY 1",
     "transfers": "SELECT sender_id, recipient_id, points, state FROM members_transfer"
     " ORDER BY 1, 2, 3",
     "batches": "SELECT line, state FROM members_pointbatchrow ORDER BY 1",
@@ -110,6 +113,7 @@ CHANGES = {
     "campaigns.tasks.refresh_segments": "segments",
     "members.tasks.score_members": "scores",
     "campaigns.tasks.move_campaigns": "campaigns",
+    "campaigns.tasks.note_occasions": "occasions",
     "members.tasks.find_duplicates": "pairs",
     "members.tasks.beat_heartbeat": "hearts",
     "members.tasks.seal_ledger": "sealing",
@@ -197,6 +201,11 @@ def _leave_a_batch() -> None:
 
 def _wait_for_returns(moment: datetime) -> None:
     text = club.FILE.read_text(encoding="utf-8").replace("pending_days: 0", "pending_days: 14", 1)
+    # Whoever joined a year ago is thanked for it.
+    thanks = "effects: [{kind: earn_fixed, currency: points, points: 5}]"
+    text = text.replace(
+        "\nrules:\n", f"\nrules:\n  - {{code: year, trigger: anniversary, {thanks}}}\n"
+    )
     program_service.apply(document=parse(text), moment=moment)
     rulebook.forget()
 
