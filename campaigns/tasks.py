@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from campaigns.services.occasions import NOTE_OCCASIONS
+from campaigns.services import backtests
 from campaigns.services.periodic import MOVE_CAMPAIGNS, REFRESH_SEGMENTS, RETRY_PARKED_RETURNS
 from members.services import jobs
 
@@ -32,3 +33,10 @@ def move_campaigns() -> None:
 def note_occasions() -> None:
     """Write down birthdays, silences and other occasions that rules answer to."""
     jobs.run(NOTE_OCCASIONS, moment=timezone.now())
+
+
+@shared_task
+def backtest() -> None:
+    """Replay every draft that staff asked about and nobody took up."""
+    for pk in backtests.waiting():
+        backtests.run(pk)

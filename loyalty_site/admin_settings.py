@@ -138,6 +138,7 @@ NAVIGATION = [
         _item(_("Point currencies"), "toll", "members.pointcurrency"),
         _item(_("Rules"), "rule", "campaigns.earningrule"),
         _item(_("Campaigns"), "campaign", "campaigns.campaign"),
+        _item(_("Backtests"), "science", "campaigns.backtest"),
         _item(_("Tiers"), "stairs", "members.tier"),
         _item(_("Segments"), "groups", "members.segment"),
         _item(_("Stores"), "storefront", "members.store"),

@@ -1,3 +1,3 @@
 """Rules, what they gave and why, in the admin."""
 
-from campaigns.admin import codes, rules  # noqa: F401 - importing them registers their pages
+from campaigns.admin import backtests, codes, rules  # noqa: F401 - importing them registers their pages

@@ -17,10 +17,12 @@ from campaigns.models.rules import (
     Publication,
     RuleVersion,
 )
+from campaigns.models.trials import Backtest
 
 __all__ = [
     "Award",
     "AwardReversal",
+    "Backtest",
     "Campaign",
     "CampaignDraft",
     "CampaignPolicy",

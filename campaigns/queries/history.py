@@ -15,9 +15,16 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import orjson
-from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
+from campaigns.earning.facts import (
+    EventFacts,
+    LineFacts,
+    MemberFacts,
+    PurchaseFacts,
+    ScoreFacts,
+    TagFacts,
+)
 from campaigns.trial.history import (
     BOUGHT,
     HAPPENED,
@@ -61,7 +68,11 @@ SELECT m.id, m.public_id::text, m.number, m.status, m.enrolled_at, m.birth_date,
       ORDER BY t.starts_at)::text
    FROM members_tiermembership t JOIN members_tier r ON r.id = t.tier_id
    WHERE t.member_id = m.id AND t.superseded_at IS NULL
-     AND t.evidence ->> 'cause' NOT IN ('enrolled', 'reached', 'renewed', 'fallen'))
+     AND t.evidence ->> 'cause' NOT IN ('enrolled', 'reached', 'renewed', 'fallen')),
+  (SELECT json_agg(json_build_array(t.tag, t.tagged_at, t.expires_at))::text
+   FROM members_membertag t WHERE t.member_id = m.id),
+  (SELECT json_agg(json_build_array(s.code, s.text, s.value::text))::text
+   FROM members_memberscore s WHERE s.member_id = m.id)
 FROM members_member m WHERE m.id = ANY (%(members)s) ORDER BY m.id
 """
 
@@ -112,6 +123,8 @@ WHERE t.member_id = ANY (%(members)s)
 GROUP BY t.id, c.code, w.code, r.quantity HAVING sum(e.points) <> 0 ORDER BY t.id
 """
 
+Rows = Sequence[tuple[Any, ...]]
+
 # Columns of a line that are read only where a rule names them, with what stands instead.
 _COLUMNS: Final = {
     "sku": "''",
@@ -141,28 +154,37 @@ def wanted(zone: ZoneInfo, documents: Iterable[Mapping[str, Any]]) -> Wanted:
     return Wanted(columns, zone)
 
 
-def extent() -> dict[str, Any]:
+def extent(source: BaseDatabaseWrapper) -> dict[str, Any]:
     """Return how far the history reaches: counts and newest rows, which tell two apart."""
-    with connection.cursor() as cursor:
+    with source.cursor() as cursor:
         cursor.execute(_EXTENT)
         found: dict[str, Any] = orjson.loads(cursor.fetchone()[0])
     return found
 
 
-def member_rows() -> list[int]:
+def member_rows(source: BaseDatabaseWrapper) -> list[int]:
     """Return the rows of the members who ever did anything."""
-    with connection.cursor() as cursor:
+    with source.cursor() as cursor:
         cursor.execute(_MEMBERS)
         return [row[0] for row in cursor.fetchall()]
 
 
-def stories(members: Sequence[int], what: Wanted) -> Iterator[Story]:
+def stories(members: Sequence[int], what: Wanted, source: BaseDatabaseWrapper) -> Iterator[Story]:
     """Yield each of the members with what happened to them, in the order of recording."""
     facts: defaultdict[int, list[Fact]] = defaultdict(list)
-    people = _people(members)
-    _add_purchases(facts, members, what)
-    _add_events(facts, members, what)
-    _add_movements(facts, members)
+
+    def read(query: str) -> list[tuple[Any, ...]]:
+        with source.cursor() as cursor:
+            cursor.execute(query, {"members": list(members)})
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+    people = _people(read(_PEOPLE))
+    lines = _lines(read(_LINES.format(columns=what.columns)))
+    _add_purchases(facts, read(_PURCHASES), lines, what.zone)
+    _add_returns(facts, read(_RETURNS), lines)
+    _add_events(facts, read(_EVENTS), what.zone)
+    _add_movements(facts, read(_MOVEMENTS))
     for person in people:
         yield Story(person, sorted(facts.pop(person.id, ()), key=_order))
 
@@ -171,14 +193,7 @@ def _order(fact: Fact) -> Order:
     return fact.order
 
 
-def _rows(query: str, members: Sequence[int]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, {"members": list(members)})
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
-
-
-def _people(members: Sequence[int]) -> list[Person]:
+def _people(rows: Rows) -> list[Person]:
     return [
         Person(
             id=row[0],
@@ -191,11 +206,13 @@ def _people(members: Sequence[int]) -> list[Person]:
                 locale=row[6] or None,
                 source_channel=row[7] or None,
                 segments=frozenset(row[8]),
+                tags=tuple(_tag(*each) for each in orjson.loads(row[10])) if row[10] else (),
+                scores=dict(_score(*each) for each in orjson.loads(row[11])) if row[11] else {},
             ),
             enrolled_at=row[4],
             lifts=tuple(_lift(*each) for each in orjson.loads(row[9])) if row[9] else (),
         )
-        for row in _rows(_PEOPLE, members)
+        for row in rows
     ]
 
 
@@ -208,15 +225,20 @@ def _lift(tier: str, starts_at: str, valid_until: str | None, evidence: Any) -> 
     )
 
 
-def _add_purchases(
-    facts: defaultdict[int, list[Fact]], members: Sequence[int], what: Wanted
-) -> None:
-    lines: defaultdict[int, list[LineFacts]] = defaultdict(list)
-    for purchase, position, line_id, quantity, net, *told in _rows(
-        _LINES.format(columns=what.columns), members
-    ):
+def _tag(tag: str, tagged_at: str, expires_at: str | None) -> TagFacts:
+    ends = datetime.fromisoformat(expires_at) if expires_at else None
+    return TagFacts(tag, datetime.fromisoformat(tagged_at), ends)
+
+
+def _score(code: str, text: str, value: str | None) -> tuple[str, ScoreFacts]:
+    return code, ScoreFacts(text, None if value is None else Decimal(value))
+
+
+def _lines(rows: Rows) -> dict[int, list[LineFacts]]:
+    lines: dict[int, list[LineFacts]] = {}
+    for purchase, position, line_id, quantity, net, *told in rows:
         sku, name, category, brand, tags, unit_price = told
-        lines[purchase].append(
+        lines.setdefault(purchase, []).append(
             LineFacts(
                 line_id=line_id,
                 position=position,
@@ -230,8 +252,16 @@ def _add_purchases(
                 tags=tuple(tags) if tags else (),
             )
         )
-    zone = what.zone
-    for row in _rows(_PURCHASES, members):
+    return lines
+
+
+def _add_purchases(
+    facts: defaultdict[int, list[Fact]],
+    rows: Rows,
+    lines: Mapping[int, Sequence[LineFacts]],
+    zone: ZoneInfo,
+) -> None:
+    for row in rows:
         bought = tuple(lines.get(row[1], ()))
         purchase = PurchaseFacts(
             source=row[6],
@@ -249,7 +279,6 @@ def _add_purchases(
         )
         order = Order(row[2], BOUGHT, row[1])
         facts[row[0]].append(Bought(order, purchase, row[4], row[3]))
-    _add_returns(facts, members, lines)
 
 
 def _tenders(text: str) -> tuple[tuple[str, Decimal], ...]:
@@ -264,13 +293,11 @@ _Head = tuple[int, Order, int, datetime, list[tuple[int, Decimal]]]
 
 def _add_returns(
     facts: defaultdict[int, list[Fact]],
-    members: Sequence[int],
+    rows: Rows,
     lines: Mapping[int, Sequence[LineFacts]],
 ) -> None:
     found: dict[int, _Head] = {}
-    for member, row, applied_at, occurred_at, purchase, position, quantity in _rows(
-        _RETURNS, members
-    ):
+    for member, row, applied_at, occurred_at, purchase, position, quantity in rows:
         places = [line.position for line in lines[purchase]]
         head: _Head = (member, Order(applied_at, RETURNED, row), purchase, occurred_at, [])
         found.setdefault(row, head)[4].append((places.index(position), quantity))
@@ -278,19 +305,19 @@ def _add_returns(
         facts[member].append(Returned(order, purchase, occurred_at, tuple(parts)))
 
 
-def _add_events(facts: defaultdict[int, list[Fact]], members: Sequence[int], what: Wanted) -> None:
-    for member, row, recorded_at, occurred_at, kind, payload, purchase in _rows(_EVENTS, members):
+def _add_events(facts: defaultdict[int, list[Fact]], rows: Rows, zone: ZoneInfo) -> None:
+    for member, row, recorded_at, occurred_at, kind, payload, purchase in rows:
         event = EventFacts(
             type=kind,
             occurred_at=occurred_at,
-            local=occurred_at.astimezone(what.zone),
+            local=occurred_at.astimezone(zone),
             payload=orjson.loads(payload),
         )
         facts[member].append(Happened(Order(recorded_at, HAPPENED, row), event, purchase))
 
 
-def _add_movements(facts: defaultdict[int, list[Fact]], members: Sequence[int]) -> None:
-    for row in _rows(_MOVEMENTS, members):
+def _add_movements(facts: defaultdict[int, list[Fact]], rows: Rows) -> None:
+    for row in rows:
         facts[row[0]].append(
             Moved(
                 order=Order(row[2], MOVED, row[1]),

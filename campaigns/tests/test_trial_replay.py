@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
+from django.db import connection
 
 from campaigns.models import Award
 from campaigns.programfile import ProgramDocument, parse
@@ -46,7 +47,7 @@ def replayer(
         def keep(pair: Pair) -> None:
             runs[pair.before.person.id] = pair.before
 
-        yield replay_part(plan, history.stories(wanted, what), rooms, keep)
+        yield replay_part(plan, history.stories(wanted, what, connection), rooms, keep)
 
     return replay_them
 

@@ -87,9 +87,11 @@ SHOP: dict[str, Any] = program_file(
 )
 
 
-def post_year(*, seed: int, members: int = 4, days: int = 28) -> list[Member]:
+def post_year(
+    *, seed: int, members: int = 4, days: int = 28, document: dict[str, Any] = SHOP
+) -> list[Member]:
     """Post a year drawn from the seed; return its members."""
-    apply(SHOP, YEAR - DAY)
+    apply(document, YEAR - DAY)
     draw = random.Random(seed)
     people = [
         join(f"60110000{number:02}", at=YEAR + number * 10 * DAY) for number in range(members)

@@ -18,7 +18,14 @@ from campaigns.earning.rules import (
     compile_definition,
     trigger_of,
 )
-from campaigns.programfile import ProgramDocument, canonical, caps_of, live_definitions
+from campaigns.earning.stacking import EVERYTHING, Stacking, compile_stacking
+from campaigns.programfile import (
+    ProgramDocument,
+    canonical,
+    caps_of,
+    live_definitions,
+    stacking_of,
+)
 from campaigns.programfile.document import PointsSection
 from loyalty_site.lib import money
 from members.grading import Grading
@@ -77,6 +84,7 @@ class Book:
     graded: str
     undo_upgrade_days: int
     prices: Mapping[str, Price]
+    stacking: Stacking = EVERYTHING
     # How much dearer a reward is than when members redeemed it.
     repriced: Mapping[str, Fraction] = field(default_factory=dict)
 
@@ -144,6 +152,9 @@ def make_book(document: ProgramDocument, *, always_on: frozenset[str] = frozense
             )
             for each in document.rewards
         },
+        stacking=compile_stacking(
+            stacking_of(document), {each.code: each.value for each in document.points}
+        ),
     )
 
 

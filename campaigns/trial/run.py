@@ -172,7 +172,7 @@ class Run:
             return NOTHING
         member = self._member(at)
         self.counters.left = self.rooms.get(order, {})
-        asked = evaluate.ask(rules, facts, member)
+        asked = evaluate.ask(rules, facts, member, stacking=book.stacking)
         evaluation = evaluate.grant(asked, self.counters, book.caps, attributed=attributed)
         totals: dict[tuple[str, Pending], int] = {}
         month = f"{facts.local:%Y-%m}"

@@ -12,8 +12,8 @@ class Tally:
 
     ``by_rule`` is by (rule, currency), before returns; ``by_month`` is of the currency of rewards,
     by the program's month (``2026-03``). ``missed`` are pieces of rewards that members redeemed
-    and that the balance of the replay did not allow; ``grants`` counts what rules gave beside points,
-    by ``RULE KIND``.
+    and that the balance of the replay did not allow; ``grants`` counts what rules gave beside
+    points, by ``RULE KIND``.
     """
 
     given: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,68 @@
+"""Processes that replay ranges of members, all of them seeing the same instant."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from campaigns.trial.rounds import Part, RoomsOf
+
+if TYPE_CHECKING:
+    from campaigns.services.backtests import Question
+
+
+class Workers:
+    """A pool of processes; each opens a connection of its own to the exported snapshot."""
+
+    def __init__(self, question: Question, snapshot: str, count: int) -> None:
+        self._pool = ProcessPoolExecutor(
+            count,
+            # A forked process would share the sockets of its parent's connections.
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start,
+            initargs=(question, snapshot),
+        )
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def replay(self, ranges: Iterable[Sequence[int]], rooms: RoomsOf) -> Iterator[Part]:
+        """Yield what replaying each range gave, in their order."""
+        asked = [
+            (
+                list(members),
+                {row: rooms[0][row] for row in members if row in rooms[0]},
+                {row: rooms[1][row] for row in members if row in rooms[1]},
+            )
+            for members in ranges
+        ]
+        yield from self._pool.map(_replay, asked)
+
+
+_held: dict[str, Any] = {}
+
+
+def _start(question: Question, snapshot: str) -> None:
+    """Make the process ready: the site's settings, both documents, and the connection."""
+    import django
+
+    django.setup()
+    from campaigns.services import backtests
+
+    opened = backtests.snapshot(snapshot)
+    plan = question.plan()
+    _held.update(plan=plan, wanted=question.wanted(plan), opened=opened, reader=opened.__enter__())
+
+
+def _replay(asked: tuple[list[int], Any, Any]) -> Part:
+    from campaigns.queries import history
+    from campaigns.trial.rounds import replay_part
+
+    members, before, after = asked
+    stories = history.stories(members, _held["wanted"], _held["reader"].source)
+    return replay_part(_held["plan"], stories, (before, after))
