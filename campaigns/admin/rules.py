@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.earning.effects import SCALE_DIGITS
+from campaigns.earning.results import MONEY
 from campaigns.earning.sentences import cap_sentence, rule_sentence
 from campaigns.models import (
     Award,
@@ -27,6 +31,7 @@ from loyalty_site.lib.admin import (
     ReadOnlyInline,
     life,
 )
+from loyalty_site.lib.money import minor_digits, wire
 
 
 def with_versions(rules: QuerySet[EarningRule]) -> QuerySet[EarningRule]:
@@ -113,15 +118,46 @@ class PublicationAdmin(ProgramFileAdmin[Publication]):
 
 @admin.register(LimitCounter)
 class LimitCounterAdmin(BooksAdmin[LimitCounter]):
-    """How much of each limit and budget is used."""
+    """How much of each limit and budget is used, and what is left of it."""
 
     list_display = (
-        *("code", "scope", "per", "subject", "period", "period_start", "currency"),
-        *("points", "points_limit", "uses"),
+        *("code", "scope", "per", "subject", "period", "period_start"),
+        *("counts", "used", "bound", "left", "told_percent"),
     )
-    list_filter = ("scope", "per", "period")
+    list_filter = ("scope", "per", "period", "told_percent")
     list_select_related = ("program",)
     search_fields = ("code", "subject__exact")
+
+    @admin.display(description=_("counts"))
+    def counts(self, counter: LimitCounter) -> str:
+        """Return what is counted: uses, money, or points of a currency."""
+        if counter.currency == MONEY:
+            return counter.program.currency
+        return counter.currency or str(_("uses"))
+
+    @admin.display(description=_("used"))
+    def used(self, counter: LimitCounter) -> str:
+        """Return how much of it is used."""
+        return _told(counter, counter.points if counter.currency else counter.uses)
+
+    @admin.display(description=_("budget"))
+    def bound(self, counter: LimitCounter) -> str:
+        """Return what may be used, where the counter itself is held to it."""
+        bound = counter.bound
+        return "-" if bound is None else _told(counter, bound)
+
+    @admin.display(description=_("left"))
+    def left(self, counter: LimitCounter) -> str:
+        """Return what is left of it."""
+        bound = counter.bound
+        used = counter.points if counter.currency else counter.uses
+        return "-" if bound is None else _told(counter, bound - used)
+
+
+def _told(counter: LimitCounter, figure: int) -> str:
+    if counter.currency != MONEY:
+        return str(figure)
+    return wire(Decimal(figure).scaleb(-SCALE_DIGITS), minor_digits(counter.program.currency))
 
 
 @admin.register(Event)

@@ -116,7 +116,8 @@ def grant(
     if isinstance(fact, PurchaseFacts) and fact.coupons:
         gave = {award.rule_code for award in awards if award.points}
         gave |= {each.rule_code for each in grants}
-        refused = refusals.with_coupons(fact.coupons, requests.known, gave, refused)
+        capped = {award.rule_code: award.text for award in awards if not award.points}
+        refused = refusals.with_coupons(fact.coupons, requests.known, gave, capped, refused)
     return Evaluation(tuple(awards), tuple(refused), tuple(grants))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from .results import Counters, LimitKey, LimitUse, Used
-from .rules import Cap, CompiledRule, Fact, Keys
+from .results import MONEY, Counters, LimitKey, LimitUse, Used
+from .rules import Campaign, Cap, CompiledRule, Fact, Keys
 
 _UNUSED = Used()
 
@@ -21,13 +21,17 @@ class Grant(NamedTuple):
 
 
 class _Counted(NamedTuple):
-    """One counter that bounds an award, and what it still allows; None is no bound now."""
+    """One counter that bounds an award, and what it still allows; None is no bound now.
+
+    Each point adds ``unit`` to it: 1 where points are counted, their worth where money is.
+    """
 
     key: LimitKey
     counts_uses: bool
     room: int | None
     name: str
     sentence: str
+    unit: int = 1
 
 
 class Allowance:
@@ -41,6 +45,7 @@ class Allowance:
         self._keys = Keys(fact, member_id)
         self._added: dict[LimitKey, Used] = {}
         self._used_rules: set[str] = set()
+        self._used_campaigns: set[str] = set()
 
     def grant(self, rule: CompiledRule, currency: str, requested: int) -> Grant:
         """Return what is granted: the rule's limits, the program's caps, the budget last."""
@@ -54,12 +59,12 @@ class Allowance:
         if not granted:
             return Grant(0, capped_by, sentence, ())
         uses = tuple(
-            LimitUse(each.key, 0, 1) if each.counts_uses else LimitUse(each.key, granted, 0)
+            LimitUse(each.key, 0, 1)
+            if each.counts_uses
+            else LimitUse(each.key, granted * each.unit, 0)
             for each in counted
         )
-        for use in uses:
-            self._add(use)
-        self._used_rules.add(rule.code)
+        self._count(rule, uses)
         return Grant(granted, capped_by, sentence, uses)
 
     def use(self, rule: CompiledRule) -> Grant:
@@ -69,32 +74,56 @@ class Allowance:
         if spent is not None:
             return Grant(0, spent.name, spent.sentence, ())
         uses = tuple(LimitUse(each.key, 0, 1) for each in counted)
+        self._count(rule, uses)
+        return Grant(1, None, "", uses)
+
+    def _count(self, rule: CompiledRule, uses: Iterable[LimitUse]) -> None:
         for use in uses:
             self._add(use)
         self._used_rules.add(rule.code)
-        return Grant(1, None, "", uses)
+        if rule.campaign is not None:
+            self._used_campaigns.add(rule.campaign.code)
 
     def _counted(self, rule: CompiledRule, currency: str) -> Iterator[_Counted]:
+        unit = rule.worth.get(currency, 0)
         for limit in rule.limits:
             # A second effect of the rule belongs to the use that its first one has counted.
             if limit.uses is not None and rule.code not in self._used_rules:
                 key = self._keys.uses(rule, limit)
-                room = 0 if self._used(key).uses >= limit.uses else None
-                yield _Counted(key, True, room, limit.name, limit.sentence)
+                yield self._of_uses(key, limit.uses, limit.name, limit.sentence)
             if limit.points is not None:
                 key = self._keys.points(rule, limit, currency)
-                room = limit.points - self._used(key).points
-                yield _Counted(key, False, room, limit.name, limit.sentence)
+                yield self._of_points(key, limit.points, limit.name, limit.sentence)
+            if limit.money is not None and unit:
+                key = self._keys.money(rule, limit)
+                yield self._of_points(key, limit.money, limit.name, limit.sentence, unit)
         for cap in self._caps:
             capped = self._keys.cap(cap) if cap.currency == currency else None
             if capped is not None:
-                room = cap.points - self._used(capped).points
-                yield _Counted(capped, False, room, cap.name, cap.sentence)
-        campaign = rule.campaign
-        if campaign is not None and campaign.budget_points is not None:
+                yield self._of_points(capped, cap.points, cap.name, cap.sentence)
+        if rule.campaign is not None:
+            yield from self._budgets(rule.campaign, currency, unit)
+
+    def _budgets(self, campaign: Campaign, currency: str, unit: int) -> Iterator[_Counted]:
+        said = ("budget", "the campaign's budget is used up")
+        # One use is one fact, whatever of the campaign's rules give for it.
+        if campaign.budget_uses is not None and campaign.code not in self._used_campaigns:
+            yield self._of_uses(self._keys.budget(campaign, ""), campaign.budget_uses, *said)
+        if campaign.budget_points is not None:
             key = self._keys.budget(campaign, currency)
-            room = campaign.budget_points - self._used(key).points
-            yield _Counted(key, False, room, "budget", "the campaign's budget is used up")
+            yield self._of_points(key, campaign.budget_points, *said)
+        if campaign.budget_money is not None and unit:
+            key = self._keys.budget(campaign, MONEY)
+            yield self._of_points(key, campaign.budget_money, *said, unit)
+
+    def _of_uses(self, key: LimitKey, most: int, name: str, sentence: str) -> _Counted:
+        return _Counted(key, True, 0 if self._used(key).uses >= most else None, name, sentence)
+
+    def _of_points(
+        self, key: LimitKey, most: int, name: str, sentence: str, unit: int = 1
+    ) -> _Counted:
+        room = (most - self._used(key).points) // unit
+        return _Counted(key, False, room, name, sentence, unit)
 
     def _used(self, key: LimitKey) -> Used:
         before = self._counters.get(key, _UNUSED)

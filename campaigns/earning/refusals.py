@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from . import sentences
 from .attributes import Context, nfc
@@ -100,11 +100,13 @@ def with_coupons(
     coupons: Sequence[str],
     known: Sequence[CompiledRule],
     gave: Collection[str],
+    capped: Mapping[str, str],
     refused: Sequence[NotApplied],
 ) -> list[NotApplied]:
     """Return ``refused`` with every coupon that gave nothing told once, instead of its rule.
 
-    ``gave`` are the codes of the rules that gave something.
+    ``gave`` are the codes of the rules that gave something, ``capped`` the words of those that a
+    limit let give nothing.
     """
     told: list[NotApplied] = []
     named: set[str] = set()
@@ -114,7 +116,7 @@ def with_coupons(
         if not asking:
             told.append(_coupon_unknown(coupon))
         elif not any(rule.code in gave for rule in asking):
-            told.append(_coupon_not_usable(coupon, asking[0], refused))
+            told.append(_coupon_not_usable(coupon, asking[0], capped, refused))
     return [*(each for each in refused if each.rule_code not in named), *told]
 
 
@@ -132,14 +134,17 @@ def _coupon_unknown(coupon: str) -> NotApplied:
 
 
 def _coupon_not_usable(
-    coupon: str, rule: CompiledRule, refused: Sequence[NotApplied]
+    coupon: str,
+    rule: CompiledRule,
+    capped: Mapping[str, str],
+    refused: Sequence[NotApplied],
 ) -> NotApplied:
     why = next((each for each in refused if each.rule_code == rule.code), None)
     return _not_applied(
         rule,
         _currencies(rule)[0],
         "coupon_not_usable",
-        why.text if why else "The coupon cannot be used now",
+        why.text if why else capped.get(rule.code, "The coupon cannot be used now"),
         missing=why.missing if why else None,
         coupon=coupon,
         because_of=why.because_of if why else None,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+# In the place of a point currency: a counter of money, whose ``points`` are ten-thousandths of the
+# program's currency. No currency has such a code.
+MONEY: Final = "$"
 
 
 class LimitKey(NamedTuple):
@@ -14,7 +18,7 @@ class LimitKey(NamedTuple):
     rules together; ``subject`` is the id of the member, store or device that is counted, empty
     for the program; ``period_start`` is an ISO date, empty for ``lifetime``. Points are counted
     by currency; the counter of uses has an empty ``currency``, since a rule that gives two
-    currencies is used once.
+    currencies is used once, and that of money has ``MONEY``.
     """
 
     scope: str
@@ -42,6 +46,15 @@ class Used(NamedTuple):
 
 
 Counters = Mapping[LimitKey, Used]
+
+
+def used_back(used: int, given: int, taken_back: int) -> int:
+    """Return what a counter of points or money gets back of what an award used.
+
+    ``used`` of it went for ``given`` points, of which ``taken_back`` come back: money is a whole
+    number for each point.
+    """
+    return taken_back * (used // given) if given else 0
 
 
 class Pending(NamedTuple):

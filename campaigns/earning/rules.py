@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
 
 from loyalty_site.lib import calendars
 
 from . import sentences, triggers
+from .attributes import nfc
 from .conditions import Minimum, Test, compile_tree, coupons_named, minimum_net
-from .effects import Effect, compile_effect
+from .effects import SCALE_DIGITS, Effect, compile_effect
 from .facts import EventFacts, PurchaseFacts
 from .grants import GrantEffect, compile_grant, is_grant
-from .results import LimitKey, Pending, pending_of
+from .results import MONEY, LimitKey, Pending, pending_of
 from .schedules import Schedule, compile_schedule
 
 Fact = PurchaseFacts | EventFacts
+# What a counter's row holds of a subject.
+_SUBJECT_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most so many points, uses or both, per subject and program-local period."""
+    """At most so many points, uses, or money's worth, per subject and program-local period.
+
+    ``money`` is in ten-thousandths of the program's currency.
+    """
 
     per: str
     period: str
     points: int | None
     uses: int | None
     sentence: str
+    money: int | None = None
 
     @property
     def name(self) -> str:
@@ -56,7 +65,8 @@ class Cap:
 class Campaign:
     """The campaign around a promotion; ``starts_at`` inclusive, ``ends_at`` exclusive.
 
-    With a ``schedule`` its rules hold in the hours of that alone.
+    With a ``schedule`` its rules hold in the hours of that alone. Budgets are of points by
+    currency, of the money that they stand for, in ten-thousandths, and of facts.
     """
 
     code: str
@@ -64,6 +74,14 @@ class Campaign:
     ends_at: datetime | None = None
     budget_points: int | None = None
     schedule: Schedule | None = None
+    budget_money: int | None = None
+    budget_uses: int | None = None
+
+    @property
+    def has_budget(self) -> bool:
+        """Return whether anything bounds what its rules give together."""
+        budgets = (self.budget_points, self.budget_money, self.budget_uses)
+        return any(budget is not None for budget in budgets)
 
     def is_on(self, at: datetime) -> bool:
         """Return whether the moment lies in the window, whatever the schedule says."""
@@ -94,6 +112,12 @@ class CompiledRule:
     grants: tuple[GrantEffect, ...] = ()
     group: str | None = None
     calls: Schedule | None = None
+    worth: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_limited(self) -> bool:
+        """Return whether counters bound what the rule gives."""
+        return bool(self.limits) or (self.campaign is not None and self.campaign.has_budget)
 
     def is_live(self, fact: Fact) -> bool:
         """Return whether the rule answers to this kind of fact, at its moment."""
@@ -123,8 +147,8 @@ def trigger_of(fact: Fact) -> str:
 def compile_definition(definition: Mapping[str, Any], version: int) -> CompiledRule:
     """Return the rule of a stored definition: its body, and under ``campaign`` what is around it.
 
-    ``campaign`` is None or ``{code, starts_at, ends_at, budget_points, schedule}`` with instants
-    in ISO form.
+    ``campaign`` is None or ``{code, starts_at, ends_at, budget_points}`` and what else it says,
+    with instants in ISO form.
     """
     around = definition.get("campaign")
     campaign = None
@@ -136,8 +160,14 @@ def compile_definition(definition: Mapping[str, Any], version: int) -> CompiledR
             _instant(around.get("ends_at")),
             around.get("budget_points"),
             compile_schedule(schedule) if schedule else None,
+            _ten_thousandths(around.get("budget_money")),
+            around.get("budget_uses"),
         )
     return compile_rule(definition, version=version, campaign=campaign)
+
+
+def _ten_thousandths(amount: str | None) -> int | None:
+    return None if amount is None else int(Decimal(amount).scaleb(SCALE_DIGITS))
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -175,6 +205,7 @@ def compile_rule(
             if is_grant(each)
         ),
         group=body.get("group"),
+        worth={code: _ten_thousandths(value) or 0 for code, value in body.get("worth", {}).items()},
     )
 
 
@@ -197,6 +228,7 @@ def _limit(body: Mapping[str, Any]) -> Limit:
         points=body.get("points"),
         uses=body.get("uses"),
         sentence=sentences.limit_sentence(body),
+        money=_ten_thousandths(body.get("money")),
     )
 
 
@@ -230,8 +262,15 @@ class Keys:
         self._day = fact.local.date()
         self._starts: dict[str, str] = {}
         self._subjects = {"member": member_id, "program": ""}
+        self._coupons: tuple[str, ...] = ()
         if not isinstance(fact, EventFacts):
-            self._subjects |= {"store": fact.store or "", "device": fact.device or ""}
+            store = fact.store or ""
+            self._coupons = tuple(map(nfc, fact.coupons))
+            self._subjects |= {
+                "store": store,
+                "device": fact.device or "",
+                "member_store": _short(f"{member_id}/{store}"),
+            }
 
     def points(self, rule: CompiledRule, limit: Limit, currency: str) -> LimitKey:
         """Return the counter of the points that a limit allows in one currency."""
@@ -241,8 +280,12 @@ class Keys:
         """Return the counter of the times that a limit allows its rule."""
         return self._key(rule, limit, "")
 
+    def money(self, rule: CompiledRule, limit: Limit) -> LimitKey:
+        """Return the counter of the money that a limit allows its rule to be worth."""
+        return self._key(rule, limit, MONEY)
+
     def budget(self, campaign: Campaign, currency: str) -> LimitKey:
-        """Return the counter of a campaign's budget in one currency."""
+        """Return the counter of a campaign's budget in one currency, of money or of uses."""
         return LimitKey("campaign", campaign.code, "program", "", "lifetime", "", currency)
 
     def cap(self, cap: Cap) -> LimitKey | None:
@@ -254,7 +297,12 @@ class Keys:
         return LimitKey("program", "caps", cap.per, subject, cap.period, start, cap.currency)
 
     def _key(self, rule: CompiledRule, limit: Limit, currency: str) -> LimitKey:
-        subject, start = self._subjects.get(limit.per, ""), self._start(limit.period)
+        if limit.per == "code":
+            # The coupon for which the rule holds; of several the first on the purchase.
+            subject = _short(next((each for each in self._coupons if each in rule.coupons), ""))
+        else:
+            subject = self._subjects.get(limit.per, "")
+        start = self._start(limit.period)
         return LimitKey("rule", rule.code, limit.per, subject, limit.period, start, currency)
 
     def _start(self, period: str) -> str:
@@ -265,6 +313,13 @@ class Keys:
         return start
 
 
+def _short(subject: str) -> str:
+    """Return a subject that a counter's row can hold; a longer one is named by its hash."""
+    if len(subject) <= _SUBJECT_MAX:
+        return subject
+    return sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def limit_keys(
     rules: Iterable[CompiledRule], fact: Fact, member_id: str, caps: Iterable[Cap] = ()
 ) -> list[LimitKey]:
@@ -273,21 +328,53 @@ def limit_keys(
     Campaign-wide counters come last, as the lock order has them.
     """
     keys = Keys(fact, member_id)
-    own: dict[LimitKey, None] = {}
-    budgets: dict[LimitKey, None] = {}
+    own: set[LimitKey] = set()
+    budgets: set[LimitKey] = set()
     for rule in rules:
-        if not rule.is_live(fact):
+        if not rule.is_limited or not rule.is_live(fact):
             continue
         for limit in rule.limits:
             if limit.uses is not None:
-                own[keys.uses(rule, limit)] = None
+                own.add(keys.uses(rule, limit))
+            if limit.money is not None:
+                own.add(keys.money(rule, limit))
             if limit.points is not None:
-                own.update(
-                    (keys.points(rule, limit, effect.currency), None) for effect in rule.effects
-                )
-        if rule.campaign is not None and rule.campaign.budget_points is not None:
-            budgets.update(
-                (keys.budget(rule.campaign, effect.currency), None) for effect in rule.effects
-            )
+                own.update(keys.points(rule, limit, effect.currency) for effect in rule.effects)
+        if rule.campaign is not None:
+            budgets.update(_budget_keys(rule, rule.campaign, keys))
     capped = {key for cap in caps if (key := keys.cap(cap)) is not None}
     return [*sorted(own), *sorted(capped), *sorted(budgets)]
+
+
+def _budget_keys(rule: CompiledRule, campaign: Campaign, keys: Keys) -> Iterator[LimitKey]:
+    if campaign.budget_points is not None:
+        for effect in rule.effects:
+            yield keys.budget(campaign, effect.currency)
+    if campaign.budget_money is not None:
+        yield keys.budget(campaign, MONEY)
+    if campaign.budget_uses is not None:
+        yield keys.budget(campaign, "")
+
+
+class Bound(NamedTuple):
+    """What a counter may reach; None is no bound."""
+
+    points: int | None = None
+    uses: int | None = None
+
+
+def budget_of(campaign: Campaign, key: LimitKey) -> Bound:
+    """Return what the counter of a campaign's budget may reach."""
+    if key.currency == MONEY:
+        return Bound(campaign.budget_money)
+    if not key.currency:
+        return Bound(None, campaign.budget_uses)
+    return Bound(campaign.budget_points)
+
+
+def limit_of(rule: CompiledRule, key: LimitKey) -> Bound:
+    """Return what the counter of a rule's limit may reach."""
+    for limit in rule.limits:
+        if (limit.per, limit.period) == (key.per, key.period):
+            return Bound(limit.money if key.currency == MONEY else limit.points, limit.uses)
+    return Bound()

@@ -57,6 +57,11 @@ _PERIODS: Final[Mapping[str, str]] = {
     "lifetime": "in all",
 }
 
+_SUBJECTS: Final[Mapping[str, str]] = {
+    "program": "",
+    "code": " per coupon",
+    "member_store": " per member and store",
+}
 _MULTIPLIERS: Final[Mapping[str, str]] = {
     "max": "Of several multipliers only the one that adds most counts.",
     "product": "Each multiplier acts on what those before it came to.",
@@ -211,7 +216,9 @@ def limit_sentence(limit: Mapping[str, Any]) -> str:
         figures.append(points(limit["points"]))
     if limit.get("uses") is not None:
         figures.append("once" if limit["uses"] == 1 else f"{limit['uses']} times")
-    whom = "" if limit["per"] == "program" else f" per {limit['per']}"
+    if limit.get("money") is not None:
+        figures.append(f"points worth {limit['money']}")
+    whom = _SUBJECTS.get(limit["per"], f" per {limit['per']}")
     return f"at most {' and '.join(figures)} {_PERIODS[limit['period']]}{whom}"
 
 

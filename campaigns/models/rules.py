@@ -34,6 +34,16 @@ class Campaign(models.Model):
     starts_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)
     budget_points = models.BigIntegerField(null=True, blank=True)
+    budget_money = models.DecimalField(
+        max_digits=16,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        db_comment="What the points that it gives may be worth, in the program's currency.",
+    )
+    budget_uses = models.BigIntegerField(
+        null=True, blank=True, db_comment="For how many purchases and events it gives something."
+    )
     is_retired = models.BooleanField(default=False)
 
     class Meta:
@@ -139,11 +149,18 @@ class LimitCounter(models.Model):
         max_length=10, blank=True, default="", db_comment="Program-local day; empty for lifetime."
     )
     currency = models.CharField(
-        max_length=64, blank=True, default="", db_comment="Empty for the counter of uses."
+        max_length=64,
+        blank=True,
+        default="",
+        db_comment="Empty for uses; $ for money, whose points are ten-thousandths.",
     )
     points = models.BigIntegerField(default=0)
     uses = models.BigIntegerField(default=0)
     points_limit = models.BigIntegerField(null=True, blank=True)
+    uses_limit = models.BigIntegerField(null=True, blank=True)
+    told_percent = models.PositiveSmallIntegerField(
+        default=0, db_comment="How much of a budget staff were told of: 0, 80 or 100."
+    )
 
     class Meta:
         constraints = [
@@ -162,7 +179,16 @@ class LimitCounter(models.Model):
                 name="campaigns_limitcounter_within",
                 condition=Q(points_limit__isnull=True) | Q(points__lte=F("points_limit")),
             ),
+            models.CheckConstraint(
+                name="campaigns_limitcounter_uses_within",
+                condition=Q(uses_limit__isnull=True) | Q(uses__lte=F("uses_limit")),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.per} {self.period_start}"
+
+    @property
+    def bound(self) -> int | None:
+        """Return what may be used of what it counts, None where the row itself is not bound."""
+        return self.points_limit if self.currency else self.uses_limit

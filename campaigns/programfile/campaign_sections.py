@@ -25,6 +25,8 @@ def read(reader: Reader, zone: ZoneInfo, locale: str) -> CampaignSection:
         status=reader.choice("status", CAMPAIGN_STATUSES, default="draft"),
         rules=tuple(_rule(each, locale) for each in reader.readers("rules")),
         schedule=reader.section("schedule", lambda inner: schedule_section.read(inner, first)),
+        budget_money=reader.optional_decimal("budget_money"),
+        budget_uses=reader.optional_integer("budget_uses"),
     )
     if starts_at and ends_at and ends_at <= starts_at:
         reader.refuse("ends_at", "a moment after starts_at")

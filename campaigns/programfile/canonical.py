@@ -48,8 +48,16 @@ def _plain(value: Any, zone: ZoneInfo) -> Any:
     return value
 
 
-def definition(rule: RuleSection, campaign: CampaignSection | None = None) -> dict[str, Any]:
-    """Return what a rule version stores: the rule, and its campaign's window and budget."""
+def definition(
+    rule: RuleSection,
+    campaign: CampaignSection | None = None,
+    values: Mapping[str, Decimal | None] | None = None,
+) -> dict[str, Any]:
+    """Return what a rule version stores: the rule, and its campaign's window and budget.
+
+    Where money bounds what it gives, it stores the money that its points stood for, ``values``
+    by currency.
+    """
     utc = ZoneInfo("UTC")
     body: dict[str, Any] = _plain(rule, utc)
     for key in _LATER:
@@ -61,9 +69,20 @@ def definition(rule: RuleSection, campaign: CampaignSection | None = None) -> di
         "starts_at": _plain(campaign.starts_at, utc),
         "ends_at": _plain(campaign.ends_at, utc),
         "budget_points": campaign.budget_points,
-        **_said(campaign, ("schedule",), utc),
+        **_said(campaign, ("schedule", "budget_money", "budget_uses"), utc),
     }
+    if _counts_money(rule, campaign):
+        given = sorted({each["currency"] for each in rule.effects if "currency" in each})
+        body["worth"] = {
+            code: plain(value) for code in given if (value := (values or {}).get(code)) is not None
+        }
     return body
+
+
+def _counts_money(rule: RuleSection, campaign: CampaignSection | None) -> bool:
+    if campaign is not None and campaign.budget_money is not None:
+        return True
+    return any(limit.get("money") is not None for limit in rule.limits)
 
 
 def _said(section: Any, names: Iterable[str], zone: ZoneInfo) -> dict[str, Any]:
@@ -78,10 +97,11 @@ def live_definitions(document: ProgramDocument) -> list[dict[str, Any]]:
     Standing rules come first, then those of the campaigns that are scheduled or active: their
     windows tell when.
     """
+    values = {each.code: each.value for each in document.points}
     return [
-        *(definition(rule) for rule in document.rules),
+        *(definition(rule, None, values) for rule in document.rules),
         *(
-            definition(rule, campaign)
+            definition(rule, campaign, values)
             for campaign in document.campaigns
             if campaign.status in LIVE_STATUSES
             for rule in campaign.rules

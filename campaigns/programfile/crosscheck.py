@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaigns.earning import grants, triggers
+from campaigns.earning.conditions import coupons_named
 from campaigns.earning.conditions_sql import is_in_sql
 from campaigns.earning.segments import NamedInCircle, in_order
 
@@ -56,6 +57,7 @@ def check(document: ProgramDocument, problems: Problems) -> None:
     for path, rule in placed:
         _check_rule(path, rule, names, problems)
     _check_caps(document, names, problems)
+    _check_limits(document, problems)
     stacking_section.check(document.stacking, placed, problems)
     _check_segments(document, names, problems)
     _check_rewards(document, names, problems)
@@ -151,6 +153,32 @@ def _check_caps(document: ProgramDocument, names: _Names, problems: Problems) ->
         if counted in seen:
             problems.add(f"caps[{index}]", "one cap for each subject, period and currency")
         seen.add(counted)
+
+
+def _check_limits(document: ProgramDocument, problems: Problems) -> None:
+    unknown = {
+        each.code for each in document.points if each.kind == "redeemable" and not each.value
+    }
+    for path, rule in _placed_rules(document):
+        for index, limit in enumerate(rule.limits):
+            place = f"{path}.limits[{index}]"
+            if limit["per"] == "code" and not (rule.when and coupons_named(rule.when)):
+                problems.add(f"{place}.per", "a subject other than code: when names no coupon")
+            if limit.get("money") is not None:
+                _check_worth(f"{place}.money", [rule], unknown, problems)
+    for index, campaign in enumerate(document.campaigns):
+        if campaign.budget_money is not None:
+            path = f"campaigns[{index}].budget_money"
+            _check_worth(path, campaign.rules, unknown, problems)
+
+
+def _check_worth(
+    path: str, rules: Iterable[RuleSection], unknown: set[str], problems: Problems
+) -> None:
+    """Points of no known worth would be given without bound where money is to bound them."""
+    given = {effect.get("currency") for rule in rules for effect in rule.effects}
+    for code in sorted(unknown.intersection(given)):
+        problems.add(path, f"no money, or a value of {code}: its points are given here")
 
 
 def _check_condition(path: str, tree: Mapping[str, Any], names: _Names, problems: Problems) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 Localized = Mapping[str, str]
@@ -99,7 +100,11 @@ class CapSection:
 
 @dataclass(frozen=True, slots=True)
 class CampaignSection:
-    """A campaign with its promotions; ``starts_at`` inclusive, ``ends_at`` exclusive."""
+    """A campaign with its promotions; ``starts_at`` inclusive, ``ends_at`` exclusive.
+
+    ``budget_money`` is what the points that it gives may be worth, ``budget_uses`` the number of
+    purchases and events that it gives something for.
+    """
 
     code: str
     name: Localized
@@ -110,3 +115,5 @@ class CampaignSection:
     status: str
     rules: tuple[RuleSection, ...]
     schedule: ScheduleSection | None = None
+    budget_money: Decimal | None = None
+    budget_uses: int | None = None

@@ -14,7 +14,7 @@ from . import pending_section, schedule_section
 from .reader import Reader
 from .rule_document import CapSection, RuleSection
 
-LIMIT_SUBJECTS: Final = ("member", "store", "device", "program")
+LIMIT_SUBJECTS: Final = ("member", "store", "device", "member_store", "code", "program")
 # A cap of the whole program would be one row that every till waits for.
 CAP_SUBJECTS: Final = ("member", "store", "device")
 _PURCHASE_SCOPES: Final = frozenset({"member", "purchase", "moment"})
@@ -128,8 +128,11 @@ def _limits(reader: Reader, on_event: bool) -> tuple[Mapping[str, Any], ...]:
             "points": limit.optional_integer("points", least=1),
             "uses": limit.optional_integer("uses", least=1),
         }
-        if body["points"] is None and body["uses"] is None:
-            limit.refuse("points", "points, uses or both")
+        money = limit.optional_decimal("money")
+        if money is not None:
+            body["money"] = _amount(money)
+        if all(body.get(key) is None for key in ("points", "uses", "money")):
+            limit.refuse("points", "points, uses or money")
         found.append(body)
         limit.close()
     return tuple(found)

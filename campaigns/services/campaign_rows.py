@@ -74,6 +74,8 @@ def _write(
     campaign.status = after
     campaign.starts_at, campaign.ends_at = starts_at, ends_at
     campaign.budget_points = row["budget_points"]
+    campaign.budget_money = row["budget_money"]
+    campaign.budget_uses = row["budget_uses"]
     campaign.is_retired = False
     campaign.save()
     version, is_new = _version(campaign, row, moment, actor)

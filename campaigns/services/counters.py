@@ -9,6 +9,7 @@ import orjson
 from django.db import connection
 
 from campaigns.earning.results import LimitKey, Used
+from campaigns.earning.rules import Bound, budget_of
 from campaigns.queries.rulebook import Rulebook
 from campaigns.services.judging import CounterState
 from loyalty_site.lib.wire import dumps
@@ -19,18 +20,11 @@ def reserve(book: Rulebook, keys: Iterable[LimitKey], *, dry_run: bool = False) 
     wanted = sorted(set(keys), key=lambda key: (key.scope != "rule", key))
     if not wanted:
         return CounterState()
-    budgets, caps = _budgets(book), _caps(book)
-    rows = [
-        {
-            **key._asdict(),
-            "limit": caps.get((key.per, key.period, key.currency))
-            if key.scope == "program"
-            else budgets.get(key.code)
-            if key.scope == "campaign"
-            else None,
-        }
-        for key in wanted
-    ]
+    bounds = _Bounds(book)
+    rows = []
+    for key in wanted:
+        bound = bounds.of(key)
+        rows.append({**key._asdict(), "limit": bound.points, "uses_limit": bound.uses})
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT limits_reserve(%s::bigint, %s::jsonb, %s::boolean)",
@@ -40,14 +34,24 @@ def reserve(book: Rulebook, keys: Iterable[LimitKey], *, dry_run: bool = False) 
     return CounterState(used={key: Used(*values) for key, values in zip(wanted, read, strict=True)})
 
 
-def _budgets(book: Rulebook) -> dict[str, int]:
-    """Return the budget that the database itself holds a campaign's counter to."""
-    return {
-        rule.campaign.code: rule.campaign.budget_points
-        for published in book.publications[:1]
-        for rule in published.rules
-        if rule.campaign is not None and rule.campaign.budget_points is not None
-    }
+class _Bounds:
+    """What the database itself holds counters to: budgets, and the caps of the program."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._campaigns = {
+            rule.campaign.code: rule.campaign
+            for published in book.publications[:1]
+            for rule in published.rules
+            if rule.campaign is not None and rule.campaign.has_budget
+        }
+        self._caps = _caps(book)
+
+    def of(self, key: LimitKey) -> Bound:
+        """Return what the counter may reach; a rule's limit is kept by its lock alone."""
+        if key.scope == "program":
+            return Bound(self._caps.get((key.per, key.period, key.currency)))
+        campaign = self._campaigns.get(key.code) if key.scope == "campaign" else None
+        return Bound() if campaign is None else budget_of(campaign, key)
 
 
 def _caps(book: Rulebook) -> dict[tuple[str, str, str], int]:

@@ -26,7 +26,7 @@ from campaigns.earning.facts import (
     TagFacts,
 )
 from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, LimitUse, Used
-from campaigns.earning.rules import CompiledRule, limit_keys
+from campaigns.earning.rules import limit_keys
 from campaigns.queries.rulebook import Currency, Published, Rulebook
 from campaigns.services.gains import Gains
 from campaigns.services.giving import Prepared, prepared
@@ -275,17 +275,12 @@ def keys_of(
     if published is None:
         return []
     rules = published.rules_for(fact)
-    limited = [rule for rule in rules if _is_limited(rule) and rule.is_live(fact)]
+    limited = [rule for rule in rules if rule.is_limited and rule.is_live(fact)]
     if limited and asked_only:
         giving = _asked(published, state, fact).giving
         limited = [rule for rule in limited if rule.code in giving]
     caps = published.caps if rules else ()
     return limit_keys(limited, fact, state.public_id, caps) if limited or caps else []
-
-
-def _is_limited(rule: CompiledRule) -> bool:
-    has_budget = rule.campaign is not None and rule.campaign.budget_points is not None
-    return has_budget or bool(rule.limits)
 
 
 def _asked(published: Published, state: MemberState, fact: PurchaseFacts | EventFacts) -> Requests:

@@ -292,6 +292,8 @@ class Document:
             document["tiers"] = standings
         if limits:
             document["limits"] = [_use(key, used.points, used.uses) for key, used in limits.items()]
+            if any(key.scope == "campaign" for key in limits):
+                document["budgets"] = True
         if self.settle:
             document["settle"] = self.settle
         if self.renewals:

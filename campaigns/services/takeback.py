@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 
 from campaigns.clawback import Clawback, OpenLot, claw_back
+from campaigns.earning.results import used_back
 from campaigns.models import Award, AwardReversal
 from campaigns.queries import returning
 from campaigns.queries.returning import BoughtLine, Part, is_whole
@@ -375,7 +376,7 @@ def _released(reversals: Sequence[tuple[Award, int]]) -> list[dict[str, Any]]:
         for use in award.limit_uses:
             back = {
                 **use,
-                "points": -points if use["points"] else 0,
+                "points": -used_back(use["points"], award.points, points),
                 "uses": -use["uses"] if is_gone else 0,
             }
             if back["points"] or back["uses"]:

@@ -140,22 +140,29 @@ END $$;
 
 -- Read counters, locking them unless it is a dry run: those of members, stores and devices
 -- first, those of campaigns last, each in the order of their keys.
--- p: [{"scope", "code", "per", "subject", "period", "period_start", "currency", "limit"?}]
+-- p: [{"scope", "code", "per", "subject", "period", "period_start", "currency", "limit"?,
+--      "uses_limit"?}]
 -- Returns [[points, uses], ...] in the order asked.
 CREATE OR REPLACE FUNCTION public.limits_reserve(p_program bigint, p jsonb, p_dry_run boolean)
   RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
   IF NOT p_dry_run THEN
     INSERT INTO public.campaigns_limitcounter AS c (program_id, scope, code, per, subject,
-        period, period_start, currency, points, uses, points_limit)
+        period, period_start, currency, points, uses, points_limit, uses_limit, told_percent)
       SELECT p_program, k.scope, k.code, k.per, k.subject, k.period, k.period_start, k.currency,
-        0, 0, k."limit"
+        0, 0, k."limit", k.uses_limit, 0
       FROM jsonb_to_recordset(p) k(scope text, code text, per text, subject text, period text,
-        period_start text, currency text, "limit" bigint)
+        period_start text, currency text, "limit" bigint, uses_limit bigint)
       ORDER BY k.scope DESC, k.code, k.per, k.subject, k.period, k.period_start, k.currency
       ON CONFLICT (code, subject, period_start, currency, per, period, scope, program_id)
       DO UPDATE SET points_limit =
-        CASE WHEN excluded.points_limit IS NOT NULL THEN greatest(excluded.points_limit, c.points) END;
+          CASE WHEN excluded.points_limit IS NOT NULL
+            THEN greatest(excluded.points_limit, c.points) END,
+        uses_limit =
+          CASE WHEN excluded.uses_limit IS NOT NULL THEN greatest(excluded.uses_limit, c.uses) END,
+        -- A budget that was raised is told of anew.
+        told_percent = CASE WHEN excluded.points_limit > c.points_limit
+          OR excluded.uses_limit > c.uses_limit THEN 0 ELSE c.told_percent END;
   END IF;
   RETURN (
     SELECT coalesce(jsonb_agg(jsonb_build_array(coalesce(c.points, 0), coalesce(c.uses, 0))
@@ -185,8 +192,37 @@ BEGIN
       AND c.scope = k.scope AND c.program_id = p_program;
 END $$;
 
+-- Tell staff of budgets that have just reached 80 or 100 per cent, once for each of the two.
+CREATE OR REPLACE FUNCTION public.budgets_tell(p_program bigint, p jsonb, p_recorded_at timestamptz)
+  RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  WITH now AS (
+    SELECT c.id, CASE
+        WHEN c.points >= c.points_limit OR c.uses >= c.uses_limit THEN 100
+        WHEN c.points * 100 >= c.points_limit * 80 OR c.uses * 100 >= c.uses_limit * 80 THEN 80
+        ELSE 0 END AS percent
+    FROM (SELECT DISTINCT code, currency FROM jsonb_to_recordset(p) x(scope text, code text,
+        currency text) WHERE scope = 'campaign') k
+    JOIN public.campaigns_limitcounter c ON c.code = k.code AND c.subject = ''
+      AND c.period_start = '' AND c.currency = k.currency AND c.per = 'program'
+      AND c.period = 'lifetime' AND c.scope = 'campaign' AND c.program_id = p_program),
+  reached AS (
+    UPDATE public.campaigns_limitcounter c SET told_percent = n.percent
+    FROM now n WHERE c.id = n.id AND n.percent > c.told_percent
+    RETURNING c.code, c.currency, c.points, c.points_limit, c.uses, c.uses_limit, n.percent)
+  INSERT INTO public.members_outboxevent (public_id, program_id, kind, payload, created_at,
+      attempts, failure)
+    SELECT gen_random_uuid(), p_program, 'budget_alert', jsonb_build_object('campaign', r.code,
+      'percent', r.percent,
+      'of', CASE r.currency WHEN '' THEN 'uses' WHEN '$' THEN 'money' ELSE r.currency END,
+      'used', CASE WHEN r.currency = '' THEN r.uses ELSE r.points END,
+      'budget', CASE WHEN r.currency = '' THEN r.uses_limit ELSE r.points_limit END),
+      p_recorded_at, 0, ''
+    FROM reached r ORDER BY r.code, r.currency;
+END $$;
+
 -- Post what was decided: purchases with their lines, or a claim of a known purchase, or an
--- event; the ledger; awards; standings; counters; outbox; the answers to keys, each as
+-- event; the ledger; awards; standings; counters ("budgets" where any is a campaign's); outbox; the answers to keys, each as
 -- [caller, key, fingerprint in hex, status, body, member].
 -- "p" of a line or an award is the position of its purchase, "h" that of its ledger header.
 CREATE OR REPLACE FUNCTION public.intake_post(p_program bigint, p_recorded_at timestamptz, p jsonb)
@@ -262,6 +298,9 @@ BEGIN
   END IF;
   IF p ? 'limits' THEN
     PERFORM public.limits_add(p_program, p -> 'limits');
+    IF p ? 'budgets' THEN
+      PERFORM public.budgets_tell(p_program, p -> 'limits', p_recorded_at);
+    END IF;
   END IF;
   IF p ? 'outbox' THEN
     INSERT INTO public.members_outboxevent (public_id, program_id, kind, member_id, payload,

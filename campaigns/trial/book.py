@@ -11,11 +11,14 @@ from zoneinfo import ZoneInfo
 
 from campaigns.earning.results import LimitKey, Pending, pending_of
 from campaigns.earning.rules import (
+    Bound,
     Cap,
     CompiledRule,
     Fact,
+    budget_of,
     compile_caps,
     compile_definition,
+    limit_of,
     trigger_of,
 )
 from campaigns.earning.stacking import EVERYTHING, Stacking, compile_stacking
@@ -62,13 +65,6 @@ class Price(NamedTuple):
     cost: Decimal | None
 
 
-class Bound(NamedTuple):
-    """What a counter that members share may reach; None is no bound."""
-
-    points: int | None
-    uses: int | None
-
-
 @dataclass(frozen=True, slots=True)
 class Book:
     """Everything of a document that a replay asks; ``graded`` is the qualifying currency."""
@@ -97,17 +93,15 @@ class Book:
         if key.scope == "program":
             for cap in self.caps:
                 if (cap.per, cap.period, cap.currency) == (key.per, key.period, key.currency):
-                    return Bound(cap.points, None)
+                    return Bound(cap.points)
         for rules in self.by_trigger.values():
             for rule in rules:
                 if key.scope == "campaign":
                     if rule.campaign is not None and rule.campaign.code == key.code:
-                        return Bound(rule.campaign.budget_points, None)
+                        return budget_of(rule.campaign, key)
                 elif rule.code == key.code:
-                    for limit in rule.limits:
-                        if (limit.per, limit.period) == (key.per, key.period):
-                            return Bound(limit.points, limit.uses)
-        return Bound(None, None)
+                    return limit_of(rule, key)
+        return Bound()
 
 
 def make_book(document: ProgramDocument, *, always_on: frozenset[str] = frozenset()) -> Book:

@@ -12,7 +12,15 @@ from typing import Final
 
 from campaigns.earning import evaluate
 from campaigns.earning.facts import EventFacts, MemberFacts, PurchaseFacts
-from campaigns.earning.results import AwardDraft, Evaluation, GrantDraft, LimitKey, Pending, Used
+from campaigns.earning.results import (
+    AwardDraft,
+    Evaluation,
+    GrantDraft,
+    LimitKey,
+    Pending,
+    Used,
+    used_back,
+)
 from loyalty_site.lib import calendars
 from members import grading, lots
 
@@ -316,7 +324,7 @@ class Run:
         shared: dict[LimitKey, tuple[int, int]],
     ) -> None:
         for key, used, uses in award.limit_uses:
-            back = (points if used else 0, uses if is_gone else 0)
+            back = (used_back(used, award.points, points), uses if is_gone else 0)
             if is_shared(key):
                 before = shared.get(key, (0, 0))
                 shared[key] = (before[0] + back[0], before[1] + back[1])

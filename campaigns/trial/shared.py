@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from campaigns.earning.results import LimitKey, Used
+from campaigns.earning.rules import Bound
 
-from .book import Bound
 from .history import Order
 
 _FREE: Final = Used(-(10**15), -(10**12))
