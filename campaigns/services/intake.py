@@ -97,7 +97,7 @@ def process_purchase(
 
 
 def _alone(asked: Asked) -> Outcome:
-    return retrying(lambda: Run(asked.moment).single(asked.row))
+    return retrying(lambda: Run(asked.moment, before_writing=_joiner.hand_on).single(asked.row))
 
 
 def process_group(group: Sequence[Asked]) -> list[Outcome | Exception | None]:
@@ -108,11 +108,13 @@ def process_group(group: Sequence[Asked]) -> list[Outcome | Exception | None]:
     last. An error of the database undoes them all.
     """
     rows = [asked.row for asked in group]
-    Run(max(asked.moment for asked in group)).many(rows)
+    moment = max(asked.moment for asked in group)
+    # While this group is written the next can be judged.
+    Run(moment, before_writing=_joiner.hand_on).many(rows)
     return [row.refusal or row.answer for row in rows]
 
 
-_joiner = Joiner(
+_joiner: Joiner[Asked, Outcome] = Joiner(
     alone=_alone, together=process_group, names=lambda asked: asked.names, size_max=JOINED_MAX
 )
 

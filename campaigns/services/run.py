@@ -6,7 +6,7 @@ memory, post in another. Between them only what is limited needs a third.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -52,11 +52,21 @@ class CurrencyMismatch(DomainError):
 
 
 class Run:
-    """One database transaction of intake; the rows that it is given are filled by it."""
+    """One database transaction of intake; the rows that it is given are filled by it.
 
-    def __init__(self, moment: datetime, *, dry_run: bool = False) -> None:
+    ``before_writing`` is called when everything is decided and locked, before it is written.
+    """
+
+    def __init__(
+        self,
+        moment: datetime,
+        *,
+        dry_run: bool = False,
+        before_writing: Callable[[], None] | None = None,
+    ) -> None:
         self.moment = moment
         self.dry_run = dry_run
+        self.before_writing = before_writing
         self.book = rulebook.current()
         self.members: Mapping[int, MemberState] = {}
 
@@ -162,6 +172,8 @@ class Run:
             for row in rows
             if row.key is not None and row.answer is not None
         ]
+        if self.before_writing is not None:
+            self.before_writing()
         write(document, used, self.members, kept)
         release_known(waiting=document.waiting, recorded_at=self.moment)
         for row in rows:

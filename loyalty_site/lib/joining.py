@@ -2,6 +2,8 @@
 
 Whoever asks while nobody is at work leads: they take what is waiting, do it together with their
 own, and tell the others. There is no timer, so that a request that comes alone waits for nobody.
+An act whose last part goes on by itself, such as a write to a database, can let the next lead
+meanwhile.
 """
 
 from __future__ import annotations
@@ -80,6 +82,7 @@ class Joiner(Generic[T, R]):
         self._waiting: deque[_Place[T, R]] = deque()
         self._leaders = 0
         self._usual_seconds = 0.0
+        self._of_thread = threading.local()
 
     def do(self, item: T) -> R:
         """Return the answer about the item, or raise its refusal.
@@ -102,6 +105,17 @@ class Joiner(Generic[T, R]):
         if isinstance(place.found, Exception):
             raise place.found
         return place.found
+
+    def hand_on(self) -> None:
+        """Let the next lead while this thread's act goes on; does nothing where it does not lead.
+
+        The act calls it when whoever comes next cannot disturb it any more: it holds the locks
+        of its names, so that a later one with the same name waits for them.
+        """
+        if getattr(self._of_thread, "leads", False):
+            self._of_thread.leads = False
+            with self._lock:
+                self._pass_lead()
 
     def _wait(self, place: _Place[T, R]) -> bool:
         """Wait until the place is told, or is to lead; return whether it came to that."""
@@ -133,11 +147,12 @@ class Joiner(Generic[T, R]):
             if place.state is _State.WAITING:
                 self._waiting.remove(place)
             elif place.state is _State.LEADING:
-                self._hand_on()
+                self._pass_lead()
 
     def _lead(self, place: _Place[T, R]) -> None:
         group = [place]
         found: Sequence[R | Exception | None] = ()
+        self._of_thread.leads = True
         try:
             # The others get the interpreter once, so that who is about to ask comes along.
             time.sleep(0)
@@ -178,15 +193,14 @@ class Joiner(Generic[T, R]):
 
     def _tell(self, group: list[_Place[T, R]], found: Sequence[R | Exception | None]) -> None:
         """Hand the lead on, and let the others of the group go."""
-        with self._lock:
-            self._hand_on()
+        self.hand_on()
         for number, each in enumerate(group):
             each.found = found[number] if number < len(found) else None
             each.state = _State.TOLD
             if number:
                 each.gate.release()
 
-    def _hand_on(self) -> None:
+    def _pass_lead(self) -> None:
         if not self._waiting:
             self._leaders -= 1
             return

@@ -133,6 +133,40 @@ def test_what_a_group_leaves_is_done_alone() -> None:
     assert work.alone == ["first", "b"]
 
 
+def test_who_hands_on_lets_the_next_lead_while_the_act_goes_on() -> None:
+    handed_on, second_done = threading.Event(), threading.Event()
+
+    def alone(item: str) -> str:
+        if item == "slow":
+            joiner.hand_on()
+            joiner.hand_on()
+            handed_on.set()
+            assert second_done.wait(30)
+        return f"did {item}"
+
+    joiner = joining.Joiner[str, str](
+        alone=alone, together=lambda items: [None for _ in items], names=lambda _: (), size_max=4
+    )
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(joiner.do, "slow")
+        assert handed_on.wait(30)
+        second = joiner.do("quick")
+        is_slow_done = slow.done()
+        second_done.set()
+
+    assert (second, is_slow_done, slow.result(30)) == ("did quick", False, "did slow")
+    assert joiner._leaders == 0
+    assert joiner.do("later") == "did later"
+
+
+def test_who_does_not_lead_has_nothing_to_hand_on() -> None:
+    work = Work()
+
+    work.joiner.hand_on()
+
+    assert work.joiner._leaders == 0
+
+
 def _fail(items: Sequence[str]) -> Given:
     raise OSError("the server is gone")
 
