@@ -5,8 +5,8 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns.services.occasions import NOTE_OCCASIONS
 from campaigns.services import backtests
+from campaigns.services.occasions import NOTE_OCCASIONS
 from campaigns.services.periodic import MOVE_CAMPAIGNS, REFRESH_SEGMENTS, RETRY_PARKED_RETURNS
 from members.services import jobs
 
