@@ -170,6 +170,7 @@ NAVIGATION = [
         _item(_("Moves of segments"), "move_group", "members.segmentmove"),
         _item(_("Size of segments"), "show_chart", "members.segmentsnapshot"),
         _item(_("Tags"), "sell", "members.membertag"),
+        _item(_("Corrected birth dates"), "cake", "members.birthdatechange"),
         _item(_("Scores"), "scoreboard", "members.memberscore"),
         _item(_("Changes of scores"), "trending_flat", "members.scoremove"),
         _item(_("Purchase lines"), "format_list_bulleted", "members.purchaseline"),

@@ -66,6 +66,12 @@ class ProfileForm(forms.Form):
         else:
             # A question with one answer is none; what is kept stays.
             del self.fields["locale"]
+        if member.birth_date is not None:
+            # What is sent all the same is not looked at.
+            self.fields["birth_date"].disabled = True
+            self.fields["birth_date"].help_text = _(
+                "It is set. If it is wrong, ask in the shop: it can be corrected once a year."
+            )
         zones = [(name, name.replace("_", " ")) for name in timezones()]
         self._offer("timezone", zones, member.timezone)
 

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 
 from campaigns.queries.receipts import receipts_for
 from loyalty_site.admin.adjusting import adjust_view
+from loyalty_site.admin.birthdays import birth_date_view
 from loyalty_site.admin.orders import order_view
 from loyalty_site.admin.reinstating import reinstate_view
 from loyalty_site.admin.tagging import tag_view
@@ -137,11 +138,13 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
         adjust = self.admin_site.admin_view(self.adjust_points)
         order = self.admin_site.admin_view(self.order_points)
         tags = self.admin_site.admin_view(require_POST(self.change_tags))
+        born = self.admin_site.admin_view(require_POST(self.correct_birth_date))
         return [
             path("<int:pk>/status/", change, name="members_member_status"),
             path("<int:pk>/adjust/", adjust, name="members_member_adjust"),
             path("<int:pk>/order/", order, name="members_member_order"),
             path("<int:pk>/tags/", tags, name="members_member_tags"),
+            path("<int:pk>/birth-date/", born, name="members_member_birth_date"),
             path(
                 "<int:pk>/reinstate/<int:expiry>/",
                 self.admin_site.admin_view(self.reinstate_points),
@@ -153,6 +156,10 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
     def change_tags(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Put a tag on the member, or take one off."""
         return tag_view(request, pk)
+
+    def correct_birth_date(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Set the member's date of birth anew."""
+        return birth_date_view(request, pk)
 
     def order_points(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Record points that the member paid for."""

@@ -61,6 +61,19 @@ def test_details_are_saved(member: Member, browser: Client) -> None:
     assert member.timezone == "Asia/Tokyo"
 
 
+def test_a_date_of_birth_that_is_set_cannot_be_changed_on_the_page(
+    member: Member, browser: Client
+) -> None:
+    browser.post("/profile", DETAILS)
+
+    page = browser.get("/profile").content.decode()
+    browser.post("/profile", {**DETAILS, "birth_date": "1991-01-01", "first_name": "Eva"})
+
+    member.refresh_from_db()
+    assert "It is set. If it is wrong, ask in the shop" in page
+    assert (str(member.birth_date), member.first_name) == ("1990-02-28", "Eva")
+
+
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [

@@ -87,7 +87,9 @@ def _save_details(request: HttpRequest, member: Member) -> Answer:
         return form
     with transaction.atomic():
         locked = Member.objects.select_for_update(no_key=True).get(pk=member.pk)
-        profile.change(member=locked, fields=form.cleaned_data, moment=timezone.now())
+        profile.change(
+            member=locked, fields=form.cleaned_data, moment=timezone.now(), by_member=True
+        )
     messages.success(request, _("Your details are saved."))
     return redirect("profile")
 

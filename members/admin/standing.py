@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_site.lib.admin import BooksAdmin
-from members.models import MemberScore, MemberTag, ScoreMove
+from members.models import BirthDateChange, MemberScore, MemberTag, ScoreMove
 
 
 @admin.register(MemberTag)
@@ -38,5 +38,16 @@ class ScoreMoveAdmin(BooksAdmin[ScoreMove]):
     list_display = ("member", "code", "text_before", "text_after", "moved_at")
     list_filter = ("code", "text_after")
     list_select_related = ("member",)
+    search_fields = ("member__number__exact",)
+    search_help_text = _("A whole member number.")
+
+
+@admin.register(BirthDateChange)
+class BirthDateChangeAdmin(BooksAdmin[BirthDateChange]):
+    """Whose date of birth staff corrected, and why; neither day stands here."""
+
+    list_display = ("member", "year", "why", "changed_by", "changed_at")
+    list_filter = ("year",)
+    list_select_related = ("member", "changed_by")
     search_fields = ("member__number__exact",)
     search_help_text = _("A whole member number.")

@@ -65,7 +65,7 @@ class MeView(MembersView):
     )
     def patch(self, request: Request) -> HttpResponse:
         """Change the fields that the body names."""
-        return change_profile(self, self.me())
+        return change_profile(self, self.me(), by_member=True)
 
 
 class MyBalanceView(MembersView):

@@ -152,8 +152,11 @@ class MemberTierView(MembersView):
         return self.read_tier(self.member_of_path(member_id), timezone.now())
 
 
-def change_profile(view: MembersView, found: Member) -> HttpResponse:
-    """Change the fields of a member that the request's body names; answer with the new version."""
+def change_profile(view: MembersView, found: Member, *, by_member: bool = False) -> HttpResponse:
+    """Change the fields of a member that the request's body names; answer with the new version.
+
+    ``by_member`` holds the members themselves to what they said of their birth.
+    """
     body = read(ProfileBody, view.json_body())
     moment = timezone.now()
 
@@ -163,7 +166,7 @@ def change_profile(view: MembersView, found: Member) -> HttpResponse:
             # same version one is refused.
             member = Member.objects.select_for_update(no_key=True).get(pk=found.pk)
             view.require_match(view.body_of(member, moment))
-            profile.change(member=member, fields=body.fields, moment=moment)
+            profile.change(member=member, fields=body.fields, moment=moment, by_member=by_member)
 
     retrying(act)
     return view.resource(view.body_of(found, moment))

@@ -40,6 +40,7 @@ from members.models.partners import (
     PartnerStatement,
 )
 from members.models.people import (
+    BirthDateChange,
     ConsentRecord,
     DataExport,
     Identifier,
@@ -62,6 +63,7 @@ __all__ = [
     "ApiClient",
     "Approval",
     "ApprovalPolicy",
+    "BirthDateChange",
     "ConsentRecord",
     "DataExport",
     "Evidence",

@@ -217,6 +217,32 @@ class Identifier(models.Model):
         return f"{self.kind} of {self.member_id}"
 
 
+class BirthDateChange(models.Model):
+    """That staff corrected a member's date of birth, and why: once a calendar year at most.
+
+    Neither day stands here; erasure removes the rows.
+    """
+
+    member = models.ForeignKey(Member, models.PROTECT, related_name="birth_date_changes")
+    year = models.PositiveSmallIntegerField(db_comment="Of the program's calendar.")
+    why = models.CharField(max_length=200)
+    changed_by = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member", "year"],
+                name="members_birthdatechange_once_a_year",
+                violation_error_message="The date of birth was corrected this year already.",
+            ),
+            models.CheckConstraint(name="members_birthdatechange_why", condition=~Q(why="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} in {self.year}"
+
+
 class ConsentRecord(models.Model):
     """What a member agreed to or withdrew, for ever; the newest row of a pair counts."""
 

@@ -19,6 +19,7 @@ from loyalty_site.lib.problems import FieldError, Invalid
 from members.models import (
     Adjustment,
     Approval,
+    BirthDateChange,
     DataExport,
     Evidence,
     IdempotencyRecord,
@@ -187,6 +188,7 @@ def _purge(member: Member) -> None:
     SegmentMembership.objects.filter(member=member).delete()
     SegmentMove.objects.filter(member=member).delete()
     MemberTag.objects.filter(member=member).delete()
+    BirthDateChange.objects.filter(member=member).delete()
     MemberScore.objects.filter(member=member).delete()
     ScoreMove.objects.filter(member=member).delete()
     LedgerNote.objects.filter(transaction__member=member).delete()

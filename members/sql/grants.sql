@@ -55,4 +55,5 @@ REVOKE UPDATE, DELETE, TRUNCATE ON
   public.members_partnerfunding, public.members_partnermovement FROM {site};
 GRANT UPDATE (state, transaction_id) ON public.members_partnermovement TO {site};
 -- Moves are told once and never changed; an erasure removes them.
-REVOKE UPDATE, TRUNCATE ON public.members_scoremove, public.members_segmentmove FROM {site};
+REVOKE UPDATE, TRUNCATE ON public.members_scoremove, public.members_segmentmove,
+  public.members_birthdatechange FROM {site};

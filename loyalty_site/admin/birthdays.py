@@ -1,0 +1,59 @@
+"""A date of birth that staff correct, on the member's page."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from loyalty_site.lib.errors import DomainError
+from members.models import Member, User
+from members.services import profile
+
+
+class BirthDateForm(forms.Form):
+    """The day, and why it is corrected."""
+
+    birth_date = forms.DateField()
+    why = forms.CharField(max_length=200)
+
+
+def birth_date_view(request: HttpRequest, pk: int) -> HttpResponse:
+    """Set the day anew, note in the member's history that it was done, and go back."""
+    user = request.user
+    if not isinstance(user, User) or not user.has_perm("members.change_member"):
+        raise PermissionDenied
+    member = get_object_or_404(Member, pk=pk)
+    form = BirthDateForm(request.POST)
+    page = redirect(reverse("admin:members_member_change", args=[pk]) + "#person")
+    if not form.is_valid():
+        messages.error(request, _("Write the day and why it is corrected."))
+        return page
+    try:
+        profile.correct_birth_date(
+            member_id=member.pk,
+            birth_date=form.cleaned_data["birth_date"],
+            by=user,
+            why=form.cleaned_data["why"],
+            moment=timezone.now(),
+        )
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)
+        return page
+    # The history outlives an erasure: neither the day nor the reason stands in it.
+    told = _("The date of birth was corrected.")
+    LogEntry.objects.log_actions(
+        user_id=user.pk,
+        queryset=Member.objects.filter(pk=member.pk),
+        action_flag=CHANGE,
+        change_message=told,
+        single_object=True,
+    )
+    messages.success(request, told)
+    return page
