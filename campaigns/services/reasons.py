@@ -23,6 +23,11 @@ class Reason:
     text: str
     holds: bool
 
+    @property
+    def indent(self) -> range:
+        """Return something with as many items as the part is deep."""
+        return range(self.level)
+
 
 def contexts(*, members: Iterable[int], moment: datetime) -> dict[int, Context]:
     """Return what conditions are asked about, for each of the members at the moment."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
-from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
@@ -15,7 +14,8 @@ from campaigns.earning.segments import in_order
 from campaigns.queries.segments import audience
 from members.models import Program, Segment
 from members.services import tiers
-from members.services.jobs import LOCK_SPACE, Trouble
+from members.services.jobs import Trouble
+from members.services.segments import lock
 
 # A chunk is one statement: few enough that whoever changes a profile does not wait for it.
 MEMBERS_PER_CHUNK = 5000
@@ -141,13 +141,7 @@ def _upto(program: Program, after: int) -> int | None:
 def _move_chunk(segment: Segment, statement: str, values: Mapping[str, Any]) -> int:
     with connection.cursor() as cursor:
         # Two refreshes of a segment take turns, and the second sees what the first moved.
-        lock(cursor, segment)
+        lock(cursor, segment.pk)
         cursor.execute(statement, values)
         moved: int = cursor.fetchone()[0]
     return moved
-
-
-def lock(cursor: Any, segment: Segment) -> None:
-    """Wait until nobody else moves members of the segment; held until the transaction ends."""
-    key = crc32(b"segment %d" % segment.pk) - 2**31
-    cursor.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", [LOCK_SPACE, key])

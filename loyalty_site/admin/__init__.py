@@ -12,4 +12,5 @@ from loyalty_site.admin import (  # noqa: F401 - importing them registers them
     rehearsals,
     reports,
     schedules,
+    segments,
 )

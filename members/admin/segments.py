@@ -1,22 +1,12 @@
-"""Groups of members."""
+"""Who is in segments, and how they moved; a segment's page joins the apps and stands above."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from loyalty_site.lib.admin import BooksAdmin, ProgramFileAdmin, ReadOnlyAdmin, life
-from members.models import Segment, SegmentMembership, SegmentMove, SegmentSnapshot
-
-
-@admin.register(Segment)
-class SegmentAdmin(ProgramFileAdmin[Segment]):
-    """Named groups with their condition."""
-
-    list_display = ("code", "refreshed_at", life)
-    list_filter = ("is_retired",)
-    list_select_related = ("program",)
-    search_fields = ("code",)
+from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin
+from members.models import SegmentMembership, SegmentMove, SegmentSnapshot
 
 
 @admin.register(SegmentMembership)

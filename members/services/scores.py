@@ -60,7 +60,7 @@ LEFT JOIN LATERAL (
     AND h.occurred_at >= %(since)s::timestamptz AND h.occurred_at < %(moment)s::timestamptz) p
   ON true
 WHERE m.program_id = %(program)s::bigint AND m.id > %(after)s::bigint
-  AND m.status NOT IN ('erased', 'merged')
+  AND m.status NOT IN ('erased', 'merged', 'pool')
 ORDER BY m.id LIMIT %(limit)s::int"""
 
 # Only what differs is written. Whoever gets a figure is locked and looked at again, so that
@@ -75,7 +75,7 @@ WITH told AS (
     WHERE s.id IS NULL OR s.text <> t.text OR s.value IS DISTINCT FROM t.value),
   person AS MATERIALIZED (
     SELECT k.id FROM members_member k
-    WHERE k.id IN (SELECT member_id FROM changed) AND k.status NOT IN ('erased', 'merged')
+    WHERE k.id IN (SELECT member_id FROM changed) AND k.status NOT IN ('erased', 'merged', 'pool')
     ORDER BY k.id FOR SHARE OF k),
   gone AS (
     DELETE FROM members_memberscore s

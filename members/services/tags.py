@@ -20,7 +20,7 @@ TAG_LENGTH_MAX: Final = 64
 _TAG: Final = """
 WITH person AS (
   SELECT id FROM members_member
-  WHERE id = %(member)s::bigint AND status NOT IN ('erased', 'merged')
+  WHERE id = %(member)s::bigint AND status NOT IN ('erased', 'merged', 'pool')
   FOR NO KEY UPDATE)
 INSERT INTO members_membertag AS t (member_id, tag, actor, tagged_at, expires_at)
   SELECT id, %(tag)s, %(actor)s, %(moment)s::timestamptz, %(ends)s::timestamptz FROM person
