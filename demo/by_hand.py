@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from campaigns.queries.endings import default_end
 from campaigns.services import codes
 from campaigns.services.codes import BatchExists, BatchSpec
-from members.models import AdjustmentReason, Member, User
+from members.models import AdjustmentReason, Member, Pool, PoolMembership, User
 from members.queries.program import current_program, point_currency
-from members.services import adjustments, approvals
+from members.services import adjustments, approvals, pool_points, pools
 from members.services.adjustments import Wish
 
 CLERK_EMAIL = "counter@example.com"
 NAMES = UUID("5b2f1f0a-6f0e-4c53-9d0e-6a4f7d3a2c11")
 LIDS, REDEEMED = 200, 12
+HOUSEHOLD_POINTS = 50
 NOTE = "Sorry that your order was late."
 
 
@@ -38,6 +39,39 @@ def print_lids(moment: datetime) -> int:
     for found, code in zip(member[:REDEEMED], made, strict=False):
         codes.redeem(member=found, code=code, actor=f"member:{found.pk}", moment=moment)
     return len(made)
+
+
+def found_household(moment: datetime) -> int:
+    """Let two members hold points together; return how many are in the household.
+
+    A repeat founds none, nor does a program without households.
+    """
+    program = current_program()
+    if not program.pools.get("household") or Pool.objects.exists():
+        return PoolMembership.objects.filter(left_at=None).count()
+    active = Member.objects.filter(
+        status=Member.Status.ACTIVE,
+        enrolled_at__lte=moment - timedelta(days=program.pools["household"]["tenure_days"]),
+        accounts__kind="available",
+        accounts__currency=point_currency(program),
+        accounts__balance__gte=HOUSEHOLD_POINTS,
+    )
+    couple = list(active.order_by("pk")[:2])
+    if len(couple) < 2:
+        return 0
+    first, second = couple
+    pools.found(member_id=first.pk, kind="household", name="At home", actor="demo", moment=moment)
+    _row, code = pools.invite(member_id=first.pk, role="adult", actor="demo", moment=moment)
+    pools.join(member_id=second.pk, code=code, actor="demo", moment=moment)
+    for member in couple:
+        pool_points.contribute(
+            member_id=member.pk,
+            points=HOUSEHOLD_POINTS,
+            ref=f"demo-{member.pk}",
+            actor="demo",
+            moment=moment,
+        )
+    return len(couple)
 
 
 def adjust(moment: datetime) -> int:

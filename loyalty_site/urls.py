@@ -14,7 +14,16 @@ from loyalty_site.admin.coupons import coupons_page
 from loyalty_site.admin.liability import liability_page
 from loyalty_site.admin.partnering import partner_file
 from loyalty_site.admin.waiting import waiting_page
-from loyalty_site.views import earn, member, profile, proofs, public, rewards, transfers
+from loyalty_site.views import (
+    earn,
+    member,
+    pools,
+    profile,
+    proofs,
+    public,
+    rewards,
+    transfers,
+)
 from loyalty_site.views_schema import SchemaView, docs
 from members import api_urls as members_api
 from rewards import api_urls as rewards_api
@@ -52,6 +61,7 @@ page_patterns = [
     path("profile", profile.profile_page, name="profile"),
     path("profile/export/<uuid:public_id>", profile.export_file, name="export_file"),
     path("transfers", transfers.transfers_page, name="transfers"),
+    path("pool", pools.pool_page, name="pool"),
     path("messages/<uuid:public_id>/read", member.message_read, name="message_read"),
     path("rewards", rewards.rewards, name="rewards"),
     path("rewards/<slug:code>/redeem", rewards.reward_redeem, name="reward_redeem"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from members.api import exports, me, members, proofs, transfers
+from members.api import exports, me, members, pools, proofs, transfers
 
 urlpatterns = [
     path("members", members.MemberListView.as_view()),
@@ -22,6 +22,12 @@ urlpatterns = [
     path("me/transfers", transfers.MyTransfersView.as_view()),
     path("me/transfers/quote", transfers.MyTransferQuoteView.as_view()),
     path("me/transfers/<transfer_id>/cancel", transfers.MyTransferCancelView.as_view()),
+    path("me/pool", pools.MyPoolView.as_view()),
+    path("me/pool/invitations", pools.MyPoolInvitationsView.as_view()),
+    path("me/pool/join", pools.MyPoolJoinView.as_view()),
+    path("me/pool/contributions", pools.MyPoolContributionsView.as_view()),
+    path("me/pool/leave", pools.MyPoolLeaveView.as_view()),
+    path("me/pool/members/<member_id>/remove", pools.MyPoolMemberRemoveView.as_view()),
     path("me/export", exports.MyExportsView.as_view()),
     path("me/export/<export_id>", exports.MyExportView.as_view()),
     path("me/export/<export_id>/file", exports.ExportFileView.as_view()),

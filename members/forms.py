@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -89,6 +90,67 @@ class ProfileForm(forms.Form):
         if birth_date_errors(day, self._moment):
             raise forms.ValidationError(_("Nobody is born on that day."), code="out_of_range")
         return day
+
+
+class PoolForm(forms.Form):
+    """Which kind of pool to found, and what its members call it."""
+
+    kind = forms.ChoiceField(label=pgettext_lazy("of a pool", "For"))
+    name = forms.CharField(label=pgettext_lazy("of a pool", "Name"), max_length=80, required=False)
+
+    def __init__(self, *arguments: Any, kinds: Iterable[str] = (), **fields: Any) -> None:
+        super().__init__(*arguments, **fields)
+        kind = self.fields["kind"]
+        assert isinstance(kind, forms.ChoiceField)
+        kind.choices = [(each, _KINDS[each]) for each in kinds]
+
+
+class PoolCodeForm(forms.Form):
+    """The code of an invitation."""
+
+    code = forms.CharField(
+        label=_("Code of your invitation"),
+        max_length=64,
+        help_text=_("Twelve letters and digits; hyphens and spaces do not matter."),
+        widget=forms.TextInput(
+            {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )
+
+
+class PoolPointsForm(forms.Form):
+    """How many points go to the pool."""
+
+    points = forms.IntegerField(
+        label=_("Points"), min_value=1, max_value=POINTS_MAX, widget=forms.NumberInput
+    )
+
+
+class PoolShareForm(forms.Form):
+    """Which percentage of each earn goes to the pool."""
+
+    share_pct = forms.IntegerField(
+        label=_("Percent of what you earn"),
+        min_value=0,
+        max_value=100,
+        help_text=_("It goes to the pool by itself, from what you earn from now on."),
+        widget=forms.NumberInput,
+    )
+
+
+class PoolInviteForm(forms.Form):
+    """As what somebody is invited."""
+
+    role = forms.ChoiceField(
+        label=_("Invite"),
+        choices=[("adult", _("an adult")), ("child", _("a child"))],
+    )
+
+
+_KINDS = {
+    "household": pgettext_lazy("kind of pool", "a household"),
+    "company": pgettext_lazy("kind of pool", "a company"),
+}
 
 
 class TransferForm(forms.Form):

@@ -13,6 +13,7 @@ from members.models import Member, Message, Transfer
 from members.queries.balances import Balance
 from members.queries.consents import Consent
 from members.queries.people import MemberView
+from members.queries.pools import PoolView
 from members.queries.proofs import Proof
 from members.queries.statement import StatementRow
 from members.queries.tiers import TierReading
@@ -191,4 +192,33 @@ def transfer_body(row: Transfer, *, member_id: int, moment: datetime) -> dict[st
         "can_cancel": is_sent
         and is_open
         and (row.paused_at is not None or moment < row.completes_at),
+    }
+
+
+def pool_body(view: PoolView) -> dict[str, Any]:
+    """Return a pool as somebody in it sees it; the others are known by first name only."""
+    return {
+        "id": str(view.pool.public_id),
+        "kind": view.pool.kind,
+        "name": view.pool.name,
+        "currency": view.pool.currency.code,
+        "founded_at": view.pool.founded_at,
+        "available": view.available,
+        "held": view.held,
+        "cap": view.terms.cap if view.terms else None,
+        "role": view.mine.role,
+        "share_pct": view.mine.share_pct,
+        "may_redeem": view.may_redeem,
+        "own_points": view.points_of_mine,
+        "members": [
+            {
+                "id": str(each.membership.member.public_id),
+                "name": each.name,
+                "role": each.membership.role,
+                "points": each.points,
+                "joined_at": each.membership.joined_at,
+                "you": each.membership.pk == view.mine.pk,
+            }
+            for each in view.companions
+        ],
     }

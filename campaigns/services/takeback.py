@@ -120,7 +120,8 @@ def decide(
     parts = _parts(lines, requested)
     reversals = _reversals(purchase, lines, parts)
     given = paidback.given(purchase, lines, parts)
-    back = sum(points for _, points in given)
+    # What a pool paid goes back to the pool, and is not there to be taken.
+    back = sum(points for tender, points in given if tender.redemption.payer_id is None)
     losses = _losses(book, purchase, reversals, given_back=back)
     return Decision(purchase, lines, parts, reversals, given, losses)
 

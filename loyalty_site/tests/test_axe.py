@@ -35,6 +35,7 @@ MEMBERS = [
     *("/rewards/kitchen-evening/redeem", "/codes", "/earn", "/card", "/activity", "/profile"),
     *(
         "/transfers",
+        "/pool",
         "/how-it-works",
         "/accounts/email/",
         "/accounts/password/change/",

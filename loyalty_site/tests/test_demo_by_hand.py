@@ -8,8 +8,14 @@ from campaigns.models import EarningCode
 from campaigns.tests.shop import join
 from demo import by_hand
 from loyalty_site.tests import staffed
-from members.models import Approval, LedgerNote, Member
-from members.services import reconciliation
+from members.models import Approval, LedgerNote, Member, Pool, Program
+from members.services import pool_points, reconciliation
+from members.tests.people import earn
+
+HOUSEHOLD = {
+    **{"kind": "household", "members_max": 6, "share_pct": 0, "cap": None},
+    **{"tenure_days": 30, "redeem": ["owner", "adult"]},
+}
 
 
 def test_the_demo_has_a_gesture_with_a_note_and_a_larger_one_that_waits(db: None) -> None:
@@ -34,3 +40,19 @@ def test_the_demo_has_lids_whose_codes_are_made_once(db: None) -> None:
     assert counts == [by_hand.LIDS, 0]
     assert EarningCode.objects.filter(redeemed_at__isnull=False).count() == 1
     assert reconciliation.verify().is_proved
+
+
+def test_the_demo_has_a_household_of_two_that_is_founded_once(db: None) -> None:
+    first = staffed.open_shop()
+    Program.objects.update(pools={"household": HOUSEHOLD})
+    second = join("6011000002", at=first.enrolled_at)
+    for member in (first, second):
+        earn(member, 80, at=first.enrolled_at)
+
+    counts = [by_hand.found_household(timezone.now()) for _ in range(2)]
+
+    assert counts == [2, 2]
+    pool = Pool.objects.get()
+    assert pool_points.held_by(pool) == 2 * by_hand.HOUSEHOLD_POINTS
+    own = [check for check in reconciliation.checks() if check.name[0].isdigit()]
+    assert reconciliation.verify(own).is_proved

@@ -71,6 +71,7 @@ def _profile(member: Member, form: ProfileForm) -> dict[str, Any]:
         "consents": account.consents(latest_consents(member.pk)),
         "export": export,
         "can_send": terms_in(member.program) is not None,
+        "can_pool": bool(member.program.pools),
         "forfeits": home.balance_of(words, member, timezone.now())["available"],
     }
 

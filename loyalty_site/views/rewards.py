@@ -22,11 +22,12 @@ from loyalty_site.views.keyed import caller_of, once
 from members.models import Member
 from members.queries.balances import balance_now
 from members.services import idempotency
+from members.services.pool_points import NotInAPool, PoolRefused
 from rewards.models import Redemption
 from rewards.presenters import redemption_body
 from rewards.queries.catalog import names_tiers, offered, rewards_of, tier_names
 from rewards.queries.redemptions import codes_of, redemption_of
-from rewards.services import redemptions
+from rewards.services import payers, redemptions
 from rewards.services.quotes import quote
 from rewards.services.refusals import UnknownReward
 
@@ -59,25 +60,29 @@ def rewards(request: HttpRequest, member: Member) -> HttpResponse:
 @member_page
 def reward_redeem(request: HttpRequest, member: Member, code: str) -> HttpResponse:
     """Ask before a redemption, and make it once however often the button is pressed."""
+    with_pool = (request.POST if request.method == "POST" else request.GET).get("pool") == "1"
     if request.method != "POST":
-        return _question(request, member, code)
+        return _question(request, member, code, with_pool=with_pool)
     moment = timezone.now()
 
     def act() -> idempotency.Outcome:
         made = redemptions.redeem(
             program=member.program,
-            order=redemptions.Order(member=member, reward=code, caller=caller_of(member)),
+            order=redemptions.Order(
+                member=member, reward=code, caller=caller_of(member), with_pool=with_pool
+            ),
             moment=moment,
         )
         return 201, redemption_body(made, moment=moment), member.pk
 
     try:
-        answer = once(request, member, f"redeem {code}", act)
+        what = f"redeem {code}{' from the pool' if with_pool else ''}"
+        answer = once(request, member, what, act)
     except DomainError as error:
-        return _question(request, member, code, redeeming.refusal_of(error))
+        return _question(request, member, code, redeeming.refusal_of(error), with_pool=with_pool)
     if answer.status >= 400:
         refusal = redeeming.refusal(answer.body["code"], answer.body["detail"])
-        return _question(request, member, code, refusal)
+        return _question(request, member, code, refusal, with_pool=with_pool)
     public_id = UUID(answer.body["id"])
     if request.htmx:  # type: ignore[attr-defined]
         return _done(request, member, public_id)
@@ -103,7 +108,16 @@ def codes_page(request: HttpRequest, member: Member) -> HttpResponse:
     return render(request, "rewards/codes.html", groups)
 
 
-def _question(request: HttpRequest, member: Member, code: str, refusal: str = "") -> HttpResponse:
+def _question(
+    request: HttpRequest,
+    member: Member,
+    code: str,
+    refusal: str = "",
+    *,
+    with_pool: bool = False,
+) -> HttpResponse:
+    # Who may not redeem from the pool any more is asked about their own points.
+    with_pool = with_pool and _may_pay_by_pool(member)
     try:
         found = quote(
             program=member.program,
@@ -111,6 +125,7 @@ def _question(request: HttpRequest, member: Member, code: str, refusal: str = ""
             reward_code=code,
             quantity=1,
             moment=timezone.now(),
+            with_pool=with_pool,
         )
     except UnknownReward:
         raise Http404 from None
@@ -119,10 +134,23 @@ def _question(request: HttpRequest, member: Member, code: str, refusal: str = ""
         "key": codes.new_key(),
         "action": reverse("reward_redeem", args=[code]),
         "refusal": refusal,
+        "with_pool": with_pool,
+        "can_pool": not with_pool and _may_pay_by_pool(member),
     }
     is_sheet = request.htmx  # type: ignore[attr-defined]
     name = "rewards/reward_redeem_sheet.html" if is_sheet else "rewards/reward_redeem.html"
     return render(request, name, context, status=409 if refusal else 200)
+
+
+def _may_pay_by_pool(member: Member) -> bool:
+    # Most programs have no pools, and their pages ask nothing.
+    if not member.program.pools:
+        return False
+    try:
+        payers.of_pool(member_id=member.pk)
+    except (NotInAPool, PoolRefused):
+        return False
+    return True
 
 
 def _done(request: HttpRequest, member: Member, public_id: UUID) -> HttpResponse:

@@ -307,6 +307,7 @@ _TEXTS = {
     "too_new": lambda: _("Pools are open %(days)s days after joining the program."),
     "pool_closed": lambda: _("This pool has ended."),
     "pool_complete": lambda: _("The pool has as many members as it can have."),
+    "role_may_not_redeem": lambda: _("Your role in the pool does not allow this; ask its owner."),
     "in_debt": lambda: _("Points are owed after a return; what is earned next settles it."),
     "pool_full": lambda: _("The pool cannot hold so many points."),
     "insufficient_points": lambda: _("You have %(available)s points."),

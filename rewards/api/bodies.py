@@ -31,10 +31,11 @@ Minutes = Annotated[int, Meta(ge=1, le=HOLD_MINUTES_MAX)]
 
 
 class OwnQuoteBody(Body, frozen=True):
-    """What the member might redeem."""
+    """What the member might redeem; ``pool`` with the points of their pool."""
 
     reward: Text64
     quantity: Pieces = 1
+    pool: bool = False
 
 
 class QuoteBody(Body, frozen=True):
@@ -46,13 +47,14 @@ class QuoteBody(Body, frozen=True):
 
 
 class OwnRedemptionBody(Body, frozen=True):
-    """What the member redeems, at once or held for a while."""
+    """What the member redeems, at once or held for a while; ``pool`` pays from their pool."""
 
     reward: Text64
     quantity: Pieces = 1
     mode: Literal["capture", "hold"] = "capture"
     hold_minutes: Minutes = 15
     external_id: Text128 | None = None
+    pool: bool = False
 
 
 class RedemptionBody(Body, frozen=True):
@@ -142,6 +144,7 @@ REDEMPTION = record(
     hold_expires_at=nullable(INSTANT),
     external_id=nullable(TEXT),
     created_at=INSTANT,
+    pool=FLAG,
     dry_run=FLAG,
 )
 VOUCHER = record(

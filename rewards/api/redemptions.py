@@ -47,6 +47,7 @@ class _RedemptionView(RewardsView):
                 reward_code=body.reward,
                 quantity=body.quantity,
                 moment=moment,
+                with_pool=isinstance(body, OwnQuoteBody) and body.pool,
             )
             return answer(quote_body(found))
 
@@ -60,6 +61,7 @@ class _RedemptionView(RewardsView):
             hold_minutes=body.hold_minutes,
             external_id=body.external_id or "",
             caller=self.caller.key,
+            with_pool=isinstance(body, OwnRedemptionBody) and body.pool,
         )
 
     def previewed(
@@ -224,7 +226,7 @@ class OwnQuote(_RedemptionView):
         access=(MEMBER,),
         request=OwnQuoteBody,
         responses={200: QUOTE},
-        problems=(422,),
+        problems=(404, 409, 422),
     )
     def post(self, request: Request) -> HttpResponse:
         member = self.member_of_session()
@@ -241,7 +243,7 @@ class OwnRedemptionList(_RedemptionView):
         access=(MEMBER,),
         request=OwnRedemptionBody,
         responses={201: REDEMPTION, 200: REDEMPTION},
-        problems=(409, 422),
+        problems=(404, 409, 422),
         idempotent=True,
         dry_run=True,
     )

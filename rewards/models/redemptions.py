@@ -26,6 +26,15 @@ class Redemption(models.Model):
     program = models.ForeignKey(Program, models.PROTECT, related_name="+", db_index=False)
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     member = models.ForeignKey(Member, models.PROTECT, related_name="redemptions")
+    payer = models.ForeignKey(
+        Member,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_comment="The row of the pool that pays; empty where the member does.",
+    )
     reward = models.ForeignKey(Reward, models.PROTECT, related_name="redemptions")
     quantity = models.PositiveIntegerField(
         db_comment="Pieces; after a capture of a part those that were captured."
@@ -113,6 +122,11 @@ class Redemption(models.Model):
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    @property
+    def paid_by(self) -> int:
+        """Return the row whose points pay: the member's, or that of a pool."""
+        return self.payer_id or self.member_id
 
 
 class Voucher(models.Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -55,9 +55,15 @@ class Decision:
 
 
 def decide(
-    *, program: Program, member_id: int, reward_code: str, quantity: int, moment: datetime
+    *,
+    program: Program,
+    member_id: int,
+    reward_code: str,
+    quantity: int,
+    moment: datetime,
+    payer_id: int | None = None,
 ) -> Decision:
-    """Return the decision from fresh reads.
+    """Return the decision from fresh reads; the points are those of ``payer_id``, if one pays.
 
     Who goes on to post has locked the member and settled what is due before.
 
@@ -68,6 +74,17 @@ def decide(
         raise UnknownReward(f"There is no reward {reward_code!r}.")
     currency = point_currency(program)
     standing = standing_of(member_id=member_id, currency_id=currency.pk, moment=moment)
+    if payer_id is not None:
+        # Tier, segments and limits are the person's; the points are the pool's.
+        purse = standing_of(member_id=payer_id, currency_id=currency.pk, moment=moment)
+        standing = replace(
+            standing,
+            account_id=purse.account_id,
+            available=purse.available,
+            debt=purse.debt,
+            fresh=purse.fresh,
+            expired=purse.expired,
+        )
     found = against(
         reward=reward,
         standing=standing,

@@ -14,17 +14,16 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 
-from loyalty_site.lib.problems import NotFound
-from members.models import LedgerHold, Member, Program
+from members.models import Member, Program
 from members.services import ledger, merged_rows, outbox
 from rewards import vouchers
 from rewards.eligibility import Reason
 from rewards.models import Redemption, Reward, Voucher
 from rewards.queries.catalog import limit_day
-from rewards.queries.redemptions import is_of, joined, state_at
-from rewards.services import donations, holds
+from rewards.queries.redemptions import joined, state_at
+from rewards.services import donations, holds, payers
 from rewards.services.decisions import Decision, decide
 from rewards.services.refusals import (
     AlreadyResolved,
@@ -33,8 +32,8 @@ from rewards.services.refusals import (
     DonationsAreNotHeld,
     MemberSuspended,
     RedemptionConflict,
-    VoucherUsed,
 )
+from rewards.services.resolving import is_open, locked, row, void_voucher
 from rewards.services.transactions import lock_label, read_only
 
 Mode = Literal["capture", "hold"]
@@ -43,7 +42,10 @@ State = Redemption.State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is asked for; ``external_id`` empty is without a label of the caller."""
+    """What is asked for; ``external_id`` empty is without a label of the caller.
+
+    ``with_pool`` pays with the points of the pool that the member is in.
+    """
 
     member: Member
     reward: str
@@ -52,6 +54,7 @@ class Order:
     hold_minutes: int = 15
     external_id: str = ""
     caller: str
+    with_pool: bool = False
 
 
 @transaction.atomic
@@ -65,19 +68,25 @@ def redeem(
     :raises RedemptionRefused: the member cannot have the reward; ``reasons`` lists why.
     :raises InsufficientPoints: nothing but points is missing.
     :raises DonationsAreNotHeld: a donation was to be held.
+    :raises NotInAPool: a pool is to pay, and the member is in none.
+    :raises PoolRefused: the member's role may not redeem its points.
     """
     if order.external_id:
         lock_label(caller=order.caller, external_id=order.external_id)
         _refuse_repeated_label(order)
-    ledger.settle_due(
-        member_ids=[order.member.pk], moment=moment, recorded_at=moment, actor=order.caller
+    payer = payers.settle(
+        member_id=order.member.pk, with_pool=order.with_pool, moment=moment, actor=order.caller
     )
-    decision = _decision(program, order, moment)
+    decision = _decision(program, order, moment, payer)
     redemption = _drafted(decision, order)
+    redemption.payer_id = payer
     redemption.is_simulated = is_simulated
     _debit(redemption, decision)
     ledger.renew(
-        member_id=order.member.pk, currency=decision.currency, act="redemption", moment=moment
+        member_id=redemption.paid_by,
+        currency=decision.currency,
+        act="redemption",
+        moment=moment,
     )
     # The reward's row is what members wait for each other at, so it comes last.
     _take_stock(decision)
@@ -96,7 +105,8 @@ def preview(*, program: Program, order: Order, moment: datetime) -> Redemption:
     """
     with read_only():
         _refuse_repeated_label(order)
-        decision = _decision(program, order, moment)
+        payer = payers.of_pool(member_id=order.member.pk) if order.with_pool else None
+        decision = _decision(program, order, moment, payer)
         redemption = _drafted(decision, order)
     days = decision.reward.voucher_valid_days
     if redemption.state != State.HELD and days is not None:
@@ -125,10 +135,10 @@ def capture(
     :raises CaptureExceedsHold: fewer pieces are held.
     """
     is_part = quantity is not None
-    redemption = _locked(public_id=public_id, moment=moment, caller=caller, with_stock=is_part)
+    redemption = locked(public_id=public_id, moment=moment, caller=caller, with_stock=is_part)
     state = state_at(redemption, moment)
     # Somebody with a later clock may have released the hold before the row says so.
-    if state == State.HELD and not _is_open(redemption):
+    if state == State.HELD and not is_open(redemption):
         state = State.EXPIRED.value
     if state != State.HELD:
         raise AlreadyResolved(f"The redemption is {state}.", state=state)
@@ -170,17 +180,17 @@ def cancel(
     :raises VoucherUsed: a till has accepted its voucher.
     :raises DonationPaidOut: its cause has had the money.
     """
-    redemption = _locked(
+    redemption = locked(
         public_id=public_id, moment=moment, caller=caller, member_id=member_id, with_stock=True
     )
     state = state_at(redemption, moment)
-    if state == State.HELD and not _is_open(redemption):
+    if state == State.HELD and not is_open(redemption):
         state = State.EXPIRED.value
     if state in {State.CANCELLED, State.EXPIRED}:
         raise AlreadyResolved(f"The redemption is {state}.", state=state)
     if donations.is_paid_out(redemption):
         raise DonationPaidOut
-    _void_voucher(redemption)
+    void_voucher(redemption)
     # Returns of the order that it paid may have given all of it back.
     if redemption.points > redemption.points_given_back:
         ledger.give_back(
@@ -192,12 +202,13 @@ def cancel(
             recorded_at=moment,
             reason_code="cancelled",
         )
-        merged_rows.forward(
-            member=redemption.member,
-            ref=f"redemption-{redemption.public_id}",
-            actor=caller,
-            moment=moment,
-        )
+        if redemption.payer_id is None:
+            merged_rows.forward(
+                member=redemption.member,
+                ref=f"redemption-{redemption.public_id}",
+                actor=caller,
+                moment=moment,
+            )
     if redemption.debit_id is not None:
         redemption.points_given_back = redemption.points
     if not redemption.is_granted:
@@ -217,7 +228,7 @@ def fulfill(*, public_id: UUID, moment: datetime) -> Redemption:
     :raises NotFound: there is no such redemption.
     :raises AlreadyResolved: it is not waiting to be handed over.
     """
-    redemption = _row(joined().filter(public_id=public_id))
+    redemption = row(joined().filter(public_id=public_id))
     if redemption.state != State.REQUESTED:
         state = state_at(redemption, moment)
         raise AlreadyResolved(f"The redemption is {state}.", state=state)
@@ -245,13 +256,14 @@ def _refuse_repeated_label(order: Order) -> None:
         raise RedemptionConflict(redemption=str(found.public_id))
 
 
-def _decision(program: Program, order: Order, moment: datetime) -> Decision:
+def _decision(program: Program, order: Order, moment: datetime, payer_id: int | None) -> Decision:
     decision = decide(
         program=program,
         member_id=order.member.pk,
         reward_code=order.reward,
         quantity=order.quantity,
         moment=moment,
+        payer_id=payer_id,
     )
     if not decision.is_eligible:
         raise decision.refuse()
@@ -286,7 +298,7 @@ def _debit(redemption: Redemption, decision: Decision) -> None:
     is_gift = redemption.reward.kind == Reward.Kind.DONATION
     posted = ledger.debit(
         wanted=ledger.Debit(
-            member_id=redemption.member_id,
+            member_id=redemption.paid_by,
             currency_id=decision.currency.pk,
             points=redemption.points,
             type="hold" if is_hold else "donate" if is_gift else "redeem",
@@ -345,51 +357,6 @@ def _complete(redemption: Redemption, program: Program, moment: datetime) -> Non
             expires_at=vouchers.expires_at(moment, days, ZoneInfo(program.timezone)),
         )
     _tell(redemption, "redemption_made", moment)
-
-
-def _locked(
-    *,
-    public_id: UUID,
-    moment: datetime,
-    caller: str,
-    member_id: int | None = None,
-    with_stock: bool = False,
-) -> Redemption:
-    found = Redemption.objects.select_related("member").filter(public_id=public_id)
-    if member_id is not None:
-        found = found.filter(is_of(member_id))
-    unlocked = found.first()
-    if unlocked is None:
-        raise NotFound
-    ledger.settle_due(
-        member_ids=merged_rows.together(unlocked.member),
-        moment=moment,
-        recorded_at=moment,
-        actor=caller,
-    )
-    if with_stock:
-        holds.lock_stock(reward_id=unlocked.reward_id)
-    return _row(joined().filter(public_id=public_id))
-
-
-def _row(rows: QuerySet[Redemption]) -> Redemption:
-    redemption = rows.select_for_update(of=("self",), no_key=True).first()
-    if redemption is None:
-        raise NotFound
-    return redemption
-
-
-def _is_open(redemption: Redemption) -> bool:
-    return LedgerHold.objects.filter(transaction_id=redemption.hold_id, is_open=True).exists()
-
-
-def _void_voucher(redemption: Redemption) -> None:
-    voided = Voucher.objects.filter(
-        redemption=redemption, state__in=[Voucher.State.ISSUED, Voucher.State.EXPIRED]
-    ).update(state=Voucher.State.CANCELLED)
-    # Read after the update: a till may have used the voucher while this waited for its row.
-    if not voided and Voucher.objects.filter(redemption=redemption, state="used").exists():
-        raise VoucherUsed
 
 
 def _tell(

@@ -1,4 +1,4 @@
--- A redemption's ledger transactions are its member's and its points, and stand as it stands: a
+-- A redemption's ledger transactions are its member's, or the pool's that pays, and its points, and stand as it stands: a
 -- hold is open while it is held and held the price of all its pieces, and what was given back of
 -- the points paid is what the redemption says. A hold whose time is over may be released before
 -- the job that calls its redemption expired.
@@ -17,7 +17,7 @@ LEFT JOIN LATERAL (
   JOIN members_ledgeraccount a ON a.id = e.account_id AND a.kind IN ('redeemed', 'donated')
   WHERE t.reverses_id = r.debit_id) b ON true
 WHERE (r.debit_id IS NOT NULL AND (d.points IS DISTINCT FROM r.points
-       OR d.member_id IS DISTINCT FROM r.member_id OR d.type NOT IN ('redeem', 'donate')))
+       OR d.member_id IS DISTINCT FROM coalesce(r.payer_id, r.member_id) OR d.type NOT IN ('redeem', 'donate')))
   OR (r.hold_id IS NOT NULL AND h.points * r.quantity IS DISTINCT FROM r.points * r.held_quantity)
   OR (coalesce(h.is_open, false) <> (r.state = 'held')
       AND NOT (r.state = 'held' AND EXISTS (
