@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from campaigns.programfile import ProgramDocument, dump, parse, run_tests
-from campaigns.services import program
+from campaigns.services import exploits, program
 from loyalty_site.lib.errors import DomainError
 
 # Complete and sensible as it stands; a program that begins with it is capped.
@@ -33,6 +34,18 @@ class Command(BaseCommand):
             action.add_argument("file", type=Path)
             if name == "apply":
                 action.add_argument("--yes", action="store_true", help="do not ask")
+            if name == "check":
+                action.add_argument(
+                    "--exploits",
+                    action="store_true",
+                    help="also look for a way to get value from nothing",
+                )
+                action.add_argument(
+                    "--margin",
+                    type=Decimal,
+                    default=exploits.MARGIN,
+                    help="the part of a price that can be given away (%(default)s)",
+                )
         actions.add_parser("new", help="write a program to begin with to standard output")
         actions.add_parser("export", help="write the live program to standard output")
 
@@ -78,7 +91,8 @@ class Command(BaseCommand):
         self.stdout.write(dump(live), ending="")
 
     def _check(self, options: dict[str, Any]) -> None:
-        outcomes = run_tests(_read(options["file"]))
+        document = _read(options["file"])
+        outcomes = run_tests(document)
         failed = 0
         for outcome in outcomes:
             self.stdout.write(outcome.report)
@@ -86,6 +100,18 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(outcomes) - failed} passed, {failed} failed")
         if failed:
             raise CommandError("the program does not do what its tests say")
+        if options["exploits"]:
+            self._look_for_exploits(document, options["margin"])
+
+    def _look_for_exploits(self, document: ProgramDocument, margin: Decimal) -> None:
+        found = exploits.search(document, moment=timezone.now(), margin=margin)
+        looked = f"{found.states:,} states, {found.depth} acts deep"
+        if found.exploit is not None:
+            self.stdout.write(f"A way to get value from nothing ({looked}):")
+            self.stdout.write(str(found.exploit))
+            raise CommandError("the program gives value away")
+        more = "" if found.is_complete else "; there are more, which were left out"
+        self.stdout.write(f"no way found to get value from nothing ({looked}{more})")
 
 
 def _read(path: Path) -> ProgramDocument:
