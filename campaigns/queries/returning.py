@@ -90,7 +90,7 @@ def bought_lines(purchase: Purchase) -> list[BoughtLine]:
     )
     for line_id, quantity, applied_at in rows:
         returned[line_id] = returned.get(line_id, Decimal(0)) + quantity
-        if claimed_at is not None and applied_at is not None and applied_at <= claimed_at:
+        if claimed_at is not None and applied_at is not None and applied_at < claimed_at:
             before_claim[line_id] = before_claim.get(line_id, Decimal(0)) + quantity
     zero = Decimal(0)
     return [

@@ -143,7 +143,8 @@ def _apply(
         decision = takeback.after_giving_back(book, goods_return, decision, actor, moment)
     goods_return.purchase = purchase
     goods_return.state = Return.State.APPLIED
-    goods_return.applied_at = moment
+    # Not before a claim that it found made, also where a clock or a wait says otherwise.
+    goods_return.applied_at = max(moment, purchase.claimed_at or moment)
     goods_return.points = {"by_currency": decision.figures}
     if decision.given:
         goods_return.points["given_back"] = {book.points_code: decision.given_back}

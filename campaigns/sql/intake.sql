@@ -259,7 +259,11 @@ BEGIN
   ELSIF p ? 'claim' THEN
     purchases := ARRAY[(p -> 'claim' ->> 'purchase')::bigint];
     UPDATE public.members_purchase SET member_id = (p -> 'claim' ->> 'member')::bigint,
-        claimed_at = p_recorded_at, evaluation = p -> 'claim' -> 'evaluation'
+        -- Later than whatever came back before it, also where a clock or a wait says otherwise:
+        -- the two instants tell what earned nothing from what takes its points back.
+        claimed_at = greatest(p_recorded_at, (SELECT max(r.applied_at) + interval '1 microsecond'
+          FROM public.members_return r WHERE r.purchase_id = purchases[1])),
+        evaluation = p -> 'claim' -> 'evaluation'
       WHERE id = purchases[1];
   ELSIF p ? 'event' THEN
     INSERT INTO public.campaigns_event (public_id, program_id, member_id, type, source,
