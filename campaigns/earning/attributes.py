@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from .facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
 
-Scope = Literal["member", "line", "purchase", "event", "moment"]
+Scope = Literal["member", "line", "purchase", "event", "moment", "history"]
 Type = Literal["text", "number", "integer", "date", "time", "text_set", "any"]
 
 
@@ -123,6 +123,34 @@ def _tags(context: Context) -> frozenset[str]:
     return frozenset(each.tag for each in context.member.tags if each.holds_at(context.local))
 
 
+def _identifiers(context: Context) -> frozenset[str]:
+    known = context.member.identifiers
+    return frozenset(each.kind for each in known if each.added_at <= context.local)
+
+
+def _verified(context: Context) -> frozenset[str]:
+    return frozenset(
+        each.kind
+        for each in context.member.identifiers
+        if each.verified_at is not None and each.verified_at <= context.local
+    )
+
+
+def _consents(context: Context) -> frozenset[str]:
+    latest = {
+        each.name: each.granted for each in context.member.consents if each.at <= context.local
+    }
+    return frozenset(name for name, granted in latest.items() if granted)
+
+
+def _tenders(context: Context) -> frozenset[str]:
+    return frozenset(nfc(kind) for kind, _ in context.purchase.tenders)
+
+
+def _windowed(_context: Context) -> None:
+    raise AssertionError("a condition on history is read by its window")
+
+
 def _age(context: Context) -> int | None:
     born: date | None = context.member.birth_date
     if born is None:
@@ -159,6 +187,15 @@ _TAGS: Final = """ARRAY(SELECT w.tag FROM members_membertag w
 _AGE: Final = """(extract(year FROM %(today)s::date) - extract(year FROM m.birth_date)
   - ((extract(month FROM %(today)s::date), extract(day FROM %(today)s::date))
     < (extract(month FROM m.birth_date), extract(day FROM m.birth_date)))::int)"""
+
+_IDENTIFIERS: Final = """ARRAY(SELECT i.kind FROM members_identifier i
+  WHERE i.member_id = m.id AND i.{column} <= %(moment)s::timestamptz)"""
+_CONSENTS: Final = """ARRAY(SELECT c.name FROM (
+    SELECT DISTINCT ON (r.purpose, r.channel) r.purpose || ':' || r.channel AS name, r.granted
+    FROM members_consentrecord r
+    WHERE r.member_id = m.id AND r.at <= %(moment)s::timestamptz
+    ORDER BY r.purpose, r.channel, r.at DESC, r.id DESC) c
+  WHERE c.granted)"""
 
 _DECLARED: Final = (
     Attribute(
@@ -243,6 +280,40 @@ _DECLARED: Final = (
         personal=True,
         sql=_SCORE.format(what="nullif(c.text, '')", code="'stage'"),
     ),
+    Attribute(
+        "member.identifier",
+        "text_set",
+        "member",
+        "the member's identifiers",
+        _identifiers,
+        personal=True,
+        sql=_IDENTIFIERS.format(column="added_at"),
+    ),
+    Attribute(
+        "member.identifier_verified",
+        "text_set",
+        "member",
+        "the member's verified identifiers",
+        _verified,
+        personal=True,
+        sql=_IDENTIFIERS.format(column="verified_at"),
+    ),
+    Attribute(
+        "member.consent",
+        "text_set",
+        "member",
+        "the member's consents",
+        _consents,
+        personal=True,
+        sql=_CONSENTS,
+    ),
+    Attribute(
+        "history.purchases", "integer", "history", "the number of earlier purchases", _windowed
+    ),
+    Attribute("history.net", "number", "history", "the net of earlier purchases", _windowed),
+    Attribute(
+        "history.quantity", "number", "history", "the quantity of earlier purchases", _windowed
+    ),
     Attribute("line.category", "text", "line", "the category", _text("line.category")),
     Attribute("line.sku", "text", "line", "the product", _text("line.sku")),
     Attribute("line.brand", "text", "line", "the brand", _text("line.brand")),
@@ -260,6 +331,16 @@ _DECLARED: Final = (
     ),
     Attribute("purchase.store", "text", "purchase", "the store", _text("purchase.store")),
     Attribute("purchase.channel", "text", "purchase", "the channel", _text("purchase.channel")),
+    Attribute("purchase.device", "text", "purchase", "the device", _text("purchase.device")),
+    Attribute(
+        "purchase.cashier",
+        "text",
+        "purchase",
+        "the cashier",
+        _text("purchase.cashier"),
+        personal=True,
+    ),
+    Attribute("purchase.tender", "text_set", "purchase", "the kinds of payment", _tenders),
     Attribute("purchase.currency", "text", "purchase", "the currency", _text("purchase.currency")),
     Attribute("purchase.line_count", "integer", "purchase", "the number of lines", _line_count),
     Attribute(
@@ -274,6 +355,7 @@ _DECLARED: Final = (
 
 ATTRIBUTES: Final[Mapping[str, Attribute]] = {each.name: each for each in _DECLARED}
 PAYLOAD: Final = "event.payload."
+HISTORY: Final = "history."
 SCORE: Final = "member.score."
 
 

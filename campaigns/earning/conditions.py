@@ -1,6 +1,7 @@
 """Condition trees: checked once, compiled once to closures, then asked many times.
 
-A condition is ``{attr, op, value}``, ``{all: [...]}``, ``{any: [...]}`` or ``{not: ...}``.
+A condition is ``{attr, op, value}``, ``{all: [...]}``, ``{any: [...]}`` or ``{not: ...}``; one on
+history has the keys of its window as well.
 Logic is two-valued: on a missing value every operator but ``exists`` is false, and ``not``
 inverts that like any other answer. Text is compared by code point, with case, after NFC;
 ``between`` includes both ends.
@@ -14,7 +15,7 @@ from datetime import date, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from . import attributes
+from . import attributes, windows
 from .attributes import Attribute, Context, nfc
 
 Tree = Mapping[str, Any]
@@ -89,10 +90,17 @@ def _problems(
         yield from _group_problems(tree, scopes, path, depth, budget)
     elif keys == {"not"}:
         yield from _problems(tree["not"], scopes, _join(path, "not"), depth + 1, budget)
-    elif keys == {"attr", "op", "value"}:
+    elif keys == {"attr", "op", "value"} or _is_windowed(tree):
         yield from _leaf_problems(tree, scopes, path)
     else:
         yield path, "exactly attr, op and value, or one of all, any, not"
+
+
+def _is_windowed(tree: Tree) -> bool:
+    """Return whether the condition is one on history, which says over which window."""
+    name = tree.get("attr")
+    is_history = isinstance(name, str) and name.startswith(attributes.HISTORY)
+    return is_history and windows.keys_allowed(tree.keys())
 
 
 def _group_problems(
@@ -117,6 +125,8 @@ def _leaf_problems(tree: Tree, scopes: Collection[str], path: str) -> Iterator[P
         allowed = ", ".join(op for op in OPERATORS if op in operators)
         yield _join(path, "op"), f"one of {allowed} for {attribute.name}"
         return
+    if attribute.scope == "history":
+        yield from windows.problems(tree, lambda key: _join(path, key))
     try:
         _operand(attribute, tree["op"], tree["value"])
     except _Refused as refused:
@@ -249,7 +259,10 @@ def _leaf(tree: Tree) -> Test:
         return _of_set(attribute.get, tree["op"], operand)
     if attribute.type == "any":
         return _of_any(attribute.get, tree["op"], operand)
-    return _of_value(attribute.get, tree["op"], operand)
+    get = attribute.get
+    if attribute.scope == "history":
+        get = windows.getter(attribute.name, windows.window_of(tree))
+    return _of_value(get, tree["op"], operand)
 
 
 def _of_value(get: Callable[[Context], Any], op: str, operand: Any) -> Test:

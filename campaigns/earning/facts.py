@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,43 @@ class ScoreFacts:
     value: Decimal | None = None
 
 
+class IdentifierFacts(NamedTuple):
+    """That the member can be recognized by a kind of identifier; never its value."""
+
+    kind: str
+    added_at: datetime
+    verified_at: datetime | None = None
+
+
+class ConsentFacts(NamedTuple):
+    """One answer of the member about a purpose and channel, ``PURPOSE:CHANNEL``."""
+
+    name: str
+    granted: bool
+    at: datetime
+
+
+class BoughtFacts(NamedTuple):
+    """An earlier purchase, without what came back: category, net and quantity of what is left."""
+
+    occurred_at: datetime
+    store: str
+    parts: tuple[tuple[str, Decimal, Decimal], ...]
+
+
+def bought_facts(purchase: PurchaseFacts) -> BoughtFacts:
+    """Return a purchase as an earlier one of its member's next."""
+    parts = tuple((line.category or "", line.net, line.quantity) for line in purchase.lines)
+    return BoughtFacts(purchase.occurred_at, purchase.store or "", parts)
+
+
 @dataclass(frozen=True, slots=True)
 class MemberFacts:
-    """The member as they were just before the fact, whatever happened since."""
+    """The member as they were just before the fact, whatever happened since.
+
+    ``consents`` are in the order in which they were given; ``bought`` may hold later purchases,
+    which conditions leave out by their moment.
+    """
 
     id: str
     status: str = "active"
@@ -100,3 +134,6 @@ class MemberFacts:
     last_purchase_at: datetime | None = None
     tags: tuple[TagFacts, ...] = ()
     scores: Mapping[str, ScoreFacts] = field(default_factory=dict)
+    identifiers: tuple[IdentifierFacts, ...] = ()
+    consents: tuple[ConsentFacts, ...] = ()
+    bought: tuple[BoughtFacts, ...] = ()

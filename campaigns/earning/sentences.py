@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from . import attributes, grants, schedules, triggers
+from . import attributes, grants, schedules, triggers, windows
 
 _CLAUSES: Final[Mapping[str, str]] = {
     "eq": "{attribute} is {value}",
@@ -99,6 +99,8 @@ def _clause(tree: Mapping[str, Any], *, nested: bool, discreet: bool) -> str:
 def _leaf(tree: Mapping[str, Any], *, discreet: bool) -> str:
     attribute = attributes.find(tree["attr"])
     phrase = attribute.phrase if attribute else tree["attr"]
+    if attribute is not None and attribute.scope == "history":
+        phrase += windows.words(tree)
     if discreet and attribute is not None and attribute.personal:
         return f"the condition on {phrase} holds"
     if tree["op"] == "exists":

@@ -17,9 +17,9 @@ from .rule_document import CapSection, RuleSection
 LIMIT_SUBJECTS: Final = ("member", "store", "device", "member_store", "code", "program")
 # A cap of the whole program would be one row that every till waits for.
 CAP_SUBJECTS: Final = ("member", "store", "device")
-_PURCHASE_SCOPES: Final = frozenset({"member", "purchase", "moment"})
-_EVENT_SCOPES: Final = frozenset({"member", "event", "moment"})
-_LINE_SCOPES: Final = frozenset({"line", "member", "purchase", "moment"})
+_PURCHASE_SCOPES: Final = frozenset({"member", "history", "purchase", "moment"})
+_EVENT_SCOPES: Final = frozenset({"member", "history", "event", "moment"})
+_LINE_SCOPES: Final = frozenset({"line", "member", "history", "purchase", "moment"})
 
 
 def read(reader: Reader, locale: str) -> RuleSection:

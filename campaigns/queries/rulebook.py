@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from campaigns.earning.attributes import HISTORY
+from campaigns.earning.conditions import leaves
 from campaigns.earning.results import Pending, pending_of
 from campaigns.earning.rules import (
     Cap,
@@ -26,6 +28,7 @@ from campaigns.earning.rules import (
     trigger_of,
 )
 from campaigns.earning.stacking import EVERYTHING, Stacking, compile_stacking
+from campaigns.earning.windows import Window
 from campaigns.models import Publication, RuleVersion
 from loyalty_site.lib import money
 from members.lots import ExpiryPolicy, Period
@@ -35,7 +38,10 @@ from members.queries.program import NoProgram, UnknownCurrency
 
 HISTORY_ATTRIBUTES = (b'"member.purchases_count"', b'"member.days_since_purchase"')
 SEGMENT_ATTRIBUTES = (b'"member.segment"',)
-STANDING_ATTRIBUTES = (b'"member.tag"', b'"member.rfm"', b'"member.stage"', b'"member.score.')
+STANDING_ATTRIBUTES = (
+    *(b'"member.tag"', b'"member.rfm"', b'"member.stage"', b'"member.score.'),
+    *(b'"member.identifier', b'"member.consent"'),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +86,10 @@ class Published:
 class Rulebook:
     """Everything about the program that does not depend on a member.
 
-    ``needs_segments``, ``needs_history`` and ``needs_standing`` (tags and scores) say which
-    costly facts any rule asks for. ``publications`` are the newest first. ``renewable`` are the
-    currencies whose points acts renew.
+    ``needs_segments``, ``needs_history`` and ``needs_standing`` (tags, scores, consents and
+    identifiers) say which costly facts any rule asks for, ``windows`` how far back it asks what
+    was bought. ``publications`` are the newest first. ``renewable`` are the currencies whose
+    points acts renew.
     """
 
     program_id: int
@@ -100,6 +107,7 @@ class Rulebook:
     needs_history: bool
     renewable: tuple[Currency, ...] = ()
     needs_standing: bool = False
+    windows: tuple[Window, ...] = ()
     leap_day: str = "feb28"
 
     def rules_at(self, occurred_at: datetime) -> Published | None:
@@ -183,9 +191,22 @@ def _load() -> Rulebook:
         needs_segments=any(name in text for name in SEGMENT_ATTRIBUTES),
         needs_history=any(name in text for name in HISTORY_ATTRIBUTES),
         needs_standing=any(name in text for name in STANDING_ATTRIBUTES),
+        windows=tuple(_windows(row.definition for row in versions.values())),
         renewable=tuple(each for each in currencies.values() if each.renewed_by),
         leap_day=program.document.get("program", {}).get("leap_day") or "feb28",
     )
+
+
+def _windows(definitions: Iterable[Mapping[str, Any]]) -> set[Window]:
+    """Return how far back rules ask what a member bought."""
+    trees = (body.get(key) for body in definitions for key in ("when", "lines"))
+    return {
+        Window(leaf.get("days"), leaf.get("months"))
+        for tree in trees
+        if tree
+        for leaf in leaves(tree)
+        if leaf["attr"].startswith(HISTORY)
+    }
 
 
 def _currencies(program: Program) -> dict[str, Currency]:

@@ -18,16 +18,21 @@ from campaigns.bodies import EventBody, PurchaseBody
 from campaigns.earning import evaluate, triggers
 from campaigns.earning.evaluate import Requests
 from campaigns.earning.facts import (
+    BoughtFacts,
+    ConsentFacts,
     EventFacts,
+    IdentifierFacts,
     LineFacts,
     MemberFacts,
     PurchaseFacts,
     ScoreFacts,
     TagFacts,
+    bought_facts,
 )
 from campaigns.earning.results import AwardDraft, Evaluation, LimitKey, LimitUse, Used
 from campaigns.earning.rules import limit_keys
 from campaigns.queries.rulebook import Currency, Published, Rulebook
+from campaigns.services import member_facts
 from campaigns.services.gains import Gains
 from campaigns.services.giving import Prepared, prepared
 from campaigns.services.granting import Granted, Part, grant
@@ -56,6 +61,9 @@ class MemberState:
     history: list[datetime]
     tags: tuple[TagFacts, ...] = ()
     scores: Mapping[str, ScoreFacts] = field(default_factory=dict)
+    identifiers: tuple[IdentifierFacts, ...] = ()
+    consents: tuple[ConsentFacts, ...] = ()
+    bought: tuple[BoughtFacts, ...] = ()
     asked: dict[int, Requests] = field(default_factory=dict)
 
     def account(self, currency: Currency, kind: str) -> int:
@@ -93,6 +101,9 @@ class MemberState:
             last_purchase_at=self.history[earlier - 1] if earlier else None,
             tags=self.tags,
             scores=self.scores,
+            identifiers=self.identifiers,
+            consents=self.consents,
+            bought=self.bought,
         )
 
 
@@ -127,20 +138,12 @@ def member_state(pk: int, row: Mapping[str, Any], book: Rulebook, until: datetim
         gains=gains,
         segments=frozenset(row["segments"] or ()),
         history=sorted(map(datetime.fromisoformat, row["history"] or ())),
-        tags=tuple(map(_tag, row["tags"] or ())),
-        scores=dict(map(_score, row["scores"] or ())),
+        tags=member_facts.tags(row["tags"]),
+        scores=member_facts.scores(row["scores"]),
+        identifiers=member_facts.identifiers(row["identifiers"]),
+        consents=member_facts.consents(row["consents"]),
+        bought=member_facts.bought(row["bought"]),
     )
-
-
-def _tag(told: Sequence[Any]) -> TagFacts:
-    tag, tagged_at, expires_at = told
-    ends = datetime.fromisoformat(expires_at) if expires_at else None
-    return TagFacts(tag, datetime.fromisoformat(tagged_at), ends)
-
-
-def _score(told: Sequence[Any]) -> tuple[str, ScoreFacts]:
-    code, text, value = told
-    return code, ScoreFacts(text, None if value is None else Decimal(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,9 @@ def asked_facts(book: Rulebook, since: datetime) -> dict[str, Any]:
     """Return what ``intake_members`` has to read for facts from ``since`` on."""
     grading_ = book.grading
     policy = grading_.grading.policy if grading_ else None
+    windows = [each.before(since) for each in book.windows]
     return {
+        **({"bought_since": min(windows), "digits": book.minor_digits} if windows else {}),
         "since": since,
         "months": policy.months if policy else 0,
         "grace_days": policy.grace_days if policy else 0,
@@ -339,6 +344,8 @@ def judge(
     _advance(book, state, granted, at, recorded_at)
     if isinstance(fact, PurchaseFacts):
         insort(state.history, at)
+        if book.windows:
+            state.bought = (*state.bought, bought_facts(fact))
     return Judgement(
         evaluation=evaluation,
         granted=granted,

@@ -7,7 +7,8 @@
 -- p: {"rows": [{"source", "external_id", "member"?: uuid, "candidates"?: [[kind, value], ...]}],
 --     "keys"?: [[caller, key, fingerprint in hex] | null, ...] by row,
 --     "since": earliest occurred_at, "months": window, "grace_days": of the tiers,
---     "qualifying": currency, "segments": bool, "history": bool, "standing": bool}
+--     "qualifying": currency, "segments": bool, "history": bool, "standing": bool,
+--     "bought_since"?: instant, "digits"?: of the money}
 -- The answer is json and not jsonb: it is written once and read by nobody here, and building it
 -- costs half.
 -- Row positions count from 0. Rows whose keys are not new stand under "kept" by position, as
@@ -125,7 +126,17 @@ BEGIN
         FROM public.members_membertag w WHERE w.member_id = ANY (m.id || m.absorbed)) END,
       'scores', CASE WHEN (p ->> 'standing')::boolean THEN (
         SELECT coalesce(json_agg(json_build_array(c.code, c.text, c.value::text)), '[]')
-        FROM public.members_memberscore c WHERE c.member_id = m.id) END)), '{}')
+        FROM public.members_memberscore c WHERE c.member_id = m.id) END,
+      'identifiers', CASE WHEN (p ->> 'standing')::boolean THEN (
+        SELECT coalesce(json_agg(json_build_array(i.kind, i.added_at, i.verified_at)), '[]')
+        FROM public.members_identifier i WHERE i.member_id = m.id) END,
+      'consents', CASE WHEN (p ->> 'standing')::boolean THEN (
+        SELECT coalesce(json_agg(json_build_array(r.purpose || ':' || r.channel, r.granted, r.at)
+          ORDER BY r.at, r.id), '[]')
+        FROM public.members_consentrecord r WHERE r.member_id = m.id) END,
+      'bought', CASE WHEN p ? 'bought_since' THEN (
+        SELECT public.intake_bought(m.id || m.absorbed, (p ->> 'bought_since')::timestamptz,
+          (p ->> 'digits')::int)) END)), '{}')
     FROM public.members_member m
     -- As tiers_standings has them: a call for each member costs as much as all that it reads.
     CROSS JOIN LATERAL (
@@ -136,6 +147,28 @@ BEGIN
       FROM public.members_tiermembership t
       WHERE t.member_id = m.id AND t.superseded_at IS NULL) s
     WHERE m.id = ANY (p_members));
+END $$;
+
+-- What the rows of one person bought since an instant, without what came back:
+-- [[occurred_at, store, [[category, net, quantity], ...]], ...]. Read only where a rule asks.
+CREATE OR REPLACE FUNCTION public.intake_bought(p_members bigint[], p_since timestamptz,
+    p_digits int)
+  RETURNS json LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (
+    SELECT coalesce(json_agg(json_build_array(h.occurred_at, h.store, b.parts)), '[]')
+    FROM public.members_purchase h
+    CROSS JOIN LATERAL (
+      SELECT json_agg(json_build_array(g.category, g.net::text, g.quantity::text)) AS parts
+      FROM (
+        SELECT l.category, sum(l.quantity - r.quantity) AS quantity,
+          sum(round(l.net * (l.quantity - r.quantity) / l.quantity, p_digits)) AS net
+        FROM public.members_purchaseline l
+        CROSS JOIN LATERAL (SELECT coalesce(sum(x.quantity), 0) AS quantity
+          FROM public.members_returnline x WHERE x.purchase_line_id = l.id) r
+        WHERE l.purchase_id = h.id AND l.quantity > r.quantity
+        GROUP BY l.category) g) b
+    WHERE h.member_id = ANY (p_members) AND h.occurred_at >= p_since AND b.parts IS NOT NULL);
 END $$;
 
 -- Read counters, locking them unless it is a dry run: those of members, stores and devices

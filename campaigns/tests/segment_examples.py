@@ -12,6 +12,8 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from members.models import (
+    ConsentRecord,
+    Identifier,
     Member,
     MemberScore,
     MemberTag,
@@ -109,6 +111,8 @@ class Example:
     tags: dict[str, tuple[timedelta, timedelta | None]]
     segments: set[str]
     scores: dict[str, tuple[str, Decimal | None]]
+    identifiers: dict[str, tuple[timedelta, timedelta | None]]
+    consents: list[tuple[str, bool, timedelta]]
 
 
 examples = st.builds(
@@ -136,6 +140,12 @@ examples = st.builds(
             st.sampled_from(["champions", "silent", "new"]),
             st.none() | st.decimals(-1000, 1000, places=6),
         ),
+    ),
+    identifiers=st.dictionaries(
+        st.sampled_from(["email", "phone", "card"]), st.tuples(offsets, st.none() | offsets)
+    ),
+    consents=st.lists(
+        st.tuples(st.sampled_from(["email", "sms"]), st.booleans(), offsets), max_size=4
     ),
 )
 
@@ -174,6 +184,29 @@ def settle(program: Program, people: Sequence[Example], moment: datetime) -> lis
         MemberScore.objects.bulk_create(
             MemberScore(member=member, code=code, text=text, value=value, computed_at=moment)
             for code, (text, value) in each.scores.items()
+        )
+        Identifier.objects.bulk_create(
+            Identifier(
+                program=program,
+                member=member,
+                kind=kind,
+                value=f"{kind}-{next(_numbers)}",
+                added_at=moment + at,
+                verified_at=None if verified is None else moment + verified,
+            )
+            for kind, (at, verified) in each.identifiers.items()
+        )
+        ConsentRecord.objects.bulk_create(
+            ConsentRecord(
+                member=member,
+                purpose="marketing",
+                channel=channel,
+                granted=granted,
+                text_version="1",
+                source="x",
+                at=moment + at,
+            )
+            for channel, granted, at in each.consents
         )
     return made
 
@@ -284,6 +317,13 @@ LEAVES: Final[dict[str, Any]] = {
     ),
     "member.stage": _comparisons(
         "member.stage", st.sampled_from(["silent", "new"]), ordered=True, text=True
+    ),
+    "member.identifier": _sets("member.identifier", st.sampled_from(["email", "card", "x"])),
+    "member.identifier_verified": _sets(
+        "member.identifier_verified", st.sampled_from(["email", "phone"])
+    ),
+    "member.consent": _sets(
+        "member.consent", st.sampled_from(["marketing:email", "marketing:sms", "x"])
     ),
     "member.score.clv": _comparisons("member.score.clv", _figures, ordered=True),
 }

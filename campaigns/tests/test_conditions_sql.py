@@ -132,7 +132,7 @@ def test_the_comparison_finds_a_compiler_that_is_wrong(
 
 
 def _plain(locale: str) -> Example:
-    return Example("active", locale, "", None, -DAY, [], [], None, {}, set(), {})
+    return Example("active", locale, "", None, -DAY, [], [], None, {}, set(), {}, {}, [])
 
 
 def test_nothing_of_a_condition_stands_in_the_statement() -> None:

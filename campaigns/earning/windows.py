@@ -1,0 +1,130 @@
+"""What a member bought within a window before the fact: ``history.*`` with days or months.
+
+A condition on these says over which window: ``{attr: history.net, op: gte, value: "100.00",
+days: 30}``. A window of days is the day of the fact and the days before it, one of months begins
+with the day after the same day so many months ago; days are the program's. Only what happened
+before the fact counts, and not what came back of it, whenever that was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from loyalty_site.lib import calendars
+
+from .attributes import HISTORY, Context, nfc
+from .facts import BoughtFacts
+
+DAYS_MAX: Final = 3660
+MONTHS_MAX: Final = 120
+KEYS: Final = frozenset({"days", "months", "category", "store"})
+# The longest day that a zone can add on either side of one of UTC.
+_SLACK: Final = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The purchases that count: the latest ``days`` or ``months``, of one category or store."""
+
+    days: int | None = None
+    months: int | None = None
+    category: str | None = None
+    store: str | None = None
+
+    def first_day(self, today: date) -> date:
+        """Return the first day of the window that ends with ``today``."""
+        if self.days is not None:
+            return today - timedelta(days=self.days - 1)
+        return calendars.add_months(today, -(self.months or 0)) + timedelta(days=1)
+
+    def before(self, moment: datetime) -> datetime:
+        """Return an instant before every window of this length that ends at ``moment`` or later."""
+        return datetime.combine(self.first_day(moment.date()), time(), UTC) - _SLACK
+
+
+def window_of(leaf: Mapping[str, Any]) -> Window:
+    """Return the window of a validated condition."""
+    category, store = leaf.get("category"), leaf.get("store")
+    return Window(
+        days=leaf.get("days"),
+        months=leaf.get("months"),
+        category=None if category is None else nfc(category),
+        store=None if store is None else nfc(store),
+    )
+
+
+def problems(leaf: Mapping[str, Any], join: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the window of a condition; ``join`` gives the path of a key."""
+    if ("days" in leaf) == ("months" in leaf):
+        yield join("days"), "either days or months"
+    for key, most in (("days", DAYS_MAX), ("months", MONTHS_MAX)):
+        value = leaf.get(key, 1)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            yield join(key), f"a whole number from 1 to {most}"
+    for key in ("category", "store"):
+        if key in leaf and not (isinstance(leaf[key], str) and leaf[key]):
+            yield join(key), "a text"
+
+
+def keys_allowed(keys: Collection[str]) -> bool:
+    """Return whether a condition has the keys of one with a window, and no others."""
+    return {"attr", "op", "value"} <= set(keys) <= {"attr", "op", "value"} | KEYS
+
+
+def getter(name: str, window: Window) -> Callable[[Context], Any]:
+    """Return what reads the figure of the window that ends with the fact."""
+    measure = _MEASURES[name.removeprefix(HISTORY)]
+
+    def get(context: Context) -> Any:
+        return measure(_within(context, window))
+
+    return get
+
+
+def _within(context: Context, window: Window) -> Iterator[list[tuple[Decimal, Decimal]]]:
+    """Yield of each purchase in the window the net and quantity of the parts that count."""
+    local = context.local
+    first = window.first_day(local.date())
+    for bought in context.member.bought:
+        if (
+            bought.occurred_at >= local
+            or bought.occurred_at.astimezone(local.tzinfo).date() < first
+        ):
+            continue
+        if window.store is not None and nfc(bought.store) != window.store:
+            continue
+        parts = _parts(bought, window.category)
+        if parts:
+            yield parts
+
+
+def _parts(bought: BoughtFacts, category: str | None) -> list[tuple[Decimal, Decimal]]:
+    return [
+        (net, quantity)
+        for of, net, quantity in bought.parts
+        if category is None or nfc(of) == category
+    ]
+
+
+_Purchases = Iterator[list[tuple[Decimal, Decimal]]]
+_MEASURES: Final[Mapping[str, Callable[[_Purchases], Any]]] = {
+    "purchases": lambda purchases: sum(1 for _ in purchases),
+    "net": lambda purchases: sum((net for parts in purchases for net, _ in parts), Decimal(0)),
+    "quantity": lambda purchases: sum(
+        (many for parts in purchases for _, many in parts), Decimal(0)
+    ),
+}
+
+
+def words(leaf: Mapping[str, Any]) -> str:
+    """Return the window as a phrase: " of dairy in the last 30 days"."""
+    category = f" of {leaf['category']}" if "category" in leaf else ""
+    store = f" in {leaf['store']}" if "store" in leaf else ""
+    unit = "days" if "days" in leaf else "months"
+    number = leaf[unit]
+    span = f"{unit[:-1]}" if number == 1 else f"{number} {unit}"
+    return f"{category}{store} in the last {span}"
