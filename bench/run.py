@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import counting, large, loads, site
+from bench import counting, evaluating, large, loads, site
 from bench.rows import Row, rates_row, say, show
 from bench.site import ROOT, Site
 
@@ -92,6 +92,7 @@ def _run(var: Path, rounds: int) -> None:
         rows = _measure(running, tools, rounds, {"few": few, "many": many})
         rows.insert(1, counting.statements())
         rows.append(counting.home_queries())
+        rows.append(evaluating.evaluations(rounds))
     finally:
         running.stop()
     show(rows, rounds)

@@ -94,8 +94,7 @@ def ask(
             refused.append(refusals.no_line(rule))
             continue
         held.append((rule, selected))
-    held = _stacked(held, basket, stacking, refused)
-    asked = _multiplied(held, basket, stacking, refused)
+    held, asked = _stacked(held, basket, stacking, refused)
     granting = [(rule, selected) for rule, selected in held if rule.grants]
     return Requests(fact, member, known, asked, refused, granting)
 
@@ -192,34 +191,25 @@ def _selected(rule: CompiledRule, fact: Fact, context: Context) -> Sequence[int]
 
 def _stacked(
     held: list[Held], basket: Basket, stacking: Stacking, refused: list[NotApplied]
-) -> list[Held]:
-    """Leave out the rules that do not apply together with others."""
-    if not stacking.chooses:
-        return held
-    asked, _ = _asked(held, basket)
-    lost = choose([rule for rule, _ in held], asked, stacking)
-    for rule, winner in lost:
-        refused.extend(refusals.not_combined(rule, winner))
-    gone = {each.rule.code for each in lost}
-    return [each for each in held if each[0].code not in gone]
-
-
-def _multiplied(
-    held: Sequence[Held], basket: Basket, stacking: Stacking, refused: list[NotApplied]
-) -> list[Asked]:
-    """Return what the rules ask, their multipliers combined as the program says.
-
-    Asked of those alone that apply: a rate that does not is no part of the base.
-    """
+) -> tuple[list[Held], list[Asked]]:
+    """Return the rules that apply together and what they ask, multipliers combined."""
     asked, bases = _asked(held, basket)
+    lost = choose([rule for rule, _ in held], asked, stacking) if stacking.chooses else []
+    if lost:
+        for rule, winner in lost:
+            refused.extend(refusals.not_combined(rule, winner))
+        gone = {each.rule.code for each in lost}
+        held = [each for each in held if each[0].code not in gone]
+        # Asked anew: a rate that does not apply is no part of the base.
+        asked, bases = _asked(held, basket)
     if stacking.multipliers == "product":
-        return multiplied(asked, bases, basket)
+        return held, multiplied(asked, bases, basket)
     if stacking.multipliers == "max":
         asked, smaller = largest_multiplier(asked)
         refused.extend(
             refusals.largest_only(each.rule, each.currency, best.rule) for each, best in smaller
         )
-    return asked
+    return held, asked
 
 
 def _asked(held: Sequence[Held], basket: Basket) -> tuple[list[Asked], Mapping[str, Base]]:

@@ -94,11 +94,12 @@ def choose(held: Iterable[CompiledRule], asked: Iterable[Asked], stacking: Stack
 
     A rule that would give nothing stops nobody. ``held`` are in order.
     """
+    concerned = {rule.code: rule for rule in held if _is_concerned(rule, stacking)}
     by_rule: dict[str, list[Asked]] = {}
     for each in asked:
-        if each.request.points:
+        if each.request.points and each.rule.code in concerned:
             by_rule.setdefault(each.rule.code, []).append(each)
-    giving = [rule for rule in held if rule.grants or rule.code in by_rule]
+    giving = [rule for code, rule in concerned.items() if rule.grants or code in by_rule]
     accepted: dict[str, CompiledRule] = {}
     lost: list[Lost] = []
     for turn in _turns(giving, by_rule, stacking):
@@ -110,6 +111,10 @@ def choose(held: Iterable[CompiledRule], asked: Iterable[Asked], stacking: Stack
             else:
                 lost.append(Lost(rule, stopped_by))
     return lost
+
+
+def _is_concerned(rule: CompiledRule, stacking: Stacking) -> bool:
+    return rule.code in stacking.apart or _mode(rule, stacking) != "all"
 
 
 def _turns(

@@ -6,11 +6,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import growth
+from bench import evaluating, growth
 from bench.books import AGES_DAYS, DAYS_BETWEEN_GRADINGS, EARNS, ENDING_EARNS, SLICES, Size
 from bench.heavy import point_of
 from bench.planned import GB, plan
 from bench.rows import rates_row, times_row
+from campaigns.earning.evaluate import evaluate
+from campaigns.earning.facts import MemberFacts
 
 POINTS = [
     growth.Point(0, 1.0, 1.0),
@@ -96,3 +98,14 @@ def test_a_curve_of_one_point_is_refused() -> None:
 
 def test_the_points_are_told_as_a_table() -> None:
     assert growth.table(POINTS).splitlines()[-1] == "| 10,000,000 | 0.80 x | 0.50 x |"
+
+
+def test_the_evaluator_s_purchase_meets_rules_of_every_sort() -> None:
+    member = MemberFacts(id="m-1", tier="gold")
+
+    rules = evaluating.live_rules()
+    given = evaluate(rules, evaluating.basket(), member, {}, stacking=evaluating.group())
+
+    assert len(rules) == 30
+    assert len(given.awards) == 19
+    assert {each.reason for each in given.not_applied} == {"not_now", "not_combined"}
