@@ -139,6 +139,12 @@ NAVIGATION = [
         _item(_("Rules"), "rule", "campaigns.earningrule"),
         _item(_("Campaigns"), "campaign", "campaigns.campaign"),
         _item(_("Backtests"), "science", "campaigns.backtest"),
+        {
+            "title": _("Try a basket"),
+            "icon": "shopping_basket",
+            "link": reverse_lazy("try_basket"),
+            "permission": lambda request: request.user.has_perm("campaigns.view_campaign"),
+        },
         _item(_("Tiers"), "stairs", "members.tier"),
         _item(_("Segments"), "groups", "members.segment"),
         _item(_("Stores"), "storefront", "members.store"),

@@ -17,9 +17,9 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
 from campaigns import backtest_report
-from campaigns.models import Backtest
+from campaigns.models import Backtest, CampaignDraft
 from campaigns.programfile import ProgramDocument, ProgramFileError, dump, parse
-from campaigns.services import backtests
+from campaigns.services import backtests, trying
 from campaigns.services.program import live_document
 from loyalty_site.lib import calendars
 from loyalty_site.lib.admin import ReadOnlyAdmin, badge
@@ -113,11 +113,7 @@ class BacktestAdmin(ReadOnlyAdmin[Backtest]):
         """Show the form, which begins with the live program, or ask a worker."""
         if not request.user.has_perm("campaigns.add_backtest"):
             raise PermissionDenied
-        live = live_document()
-        form = BacktestForm(
-            request.POST or None,
-            initial={"draft": dump(live) if live else "", "name": gettext("Draft")},
-        )
+        form = BacktestForm(request.POST or None, initial=_initial(request.GET.get("draft", "")))
         if request.method == "POST" and form.is_valid():
             return self._ask(request, form)
         context = {
@@ -166,6 +162,18 @@ class BacktestAdmin(ReadOnlyAdmin[Backtest]):
             "report": _report(row) if row and row.figures else None,
         }
         return super().change_view(request, object_id, form_url, context)
+
+
+def _initial(draft: str) -> dict[str, str]:
+    """Return what the form begins with: the live program, with a campaign's draft in it."""
+    found = CampaignDraft.objects.filter(pk=draft).first() if draft.isdecimal() else None
+    if found is not None:
+        return {
+            "draft": dump(backtests.plain(trying.document_with(found))),
+            "name": str(found.body["code"]),
+        }
+    live = live_document()
+    return {"draft": dump(live) if live else "", "name": gettext("Draft")}
 
 
 def _report(row: Backtest) -> backtest_report.Report:
