@@ -79,10 +79,10 @@ def test_a_draft_that_cannot_be_replayed_is_refused_with_what_was_sent(
     assert Backtest.objects.exists() is False
 
 
-def basket(member: Member, **fields: str) -> dict[str, str]:
+def basket(whose: Member, **fields: str) -> dict[str, str]:
     """Return the form of one line of 20 euros, bought now."""
     return {
-        "member": member.number,
+        "member": whose.number,
         "at": f"{timezone.localtime():%Y-%m-%dT%H:%M}",
         "form-TOTAL_FORMS": "2",
         "form-INITIAL_FORMS": "0",
@@ -100,7 +100,7 @@ def drafted() -> CampaignDraft:
     effect = {"kind": "earn_fixed", "currency": "points", "points": 70}
     rules = [{"code": "gift-rule", "trigger": "purchase", "effects": [effect]}]
     body = {"code": "gift", "name": "Gift", "budget_points": 1000, "rules": rules}
-    return drafts.begin(body=body, by=staffed.superuser("author"), moment=timezone.now())
+    return drafts.begin(body=body, by=staffed.staff("add_campaign"), moment=timezone.now())
 
 
 def test_one_basket_is_told_with_what_did_not_apply_and_nothing_is_written(
@@ -117,7 +117,9 @@ def test_one_basket_is_told_with_what_did_not_apply_and_nothing_is_written(
         each.points for each in tried.evaluation.awards if each.currency == "points"
     )
     assert tried.tier_before is not None
-    assert len(captured) <= QUERIES_MAX
+    # A test's own transaction makes savepoints of the page's.
+    asked = [each for each in captured if "SAVEPOINT" not in each["sql"]]
+    assert len(asked) <= QUERIES_MAX
     assert Purchase.objects.count() == bought
 
 
