@@ -15,6 +15,7 @@ from campaigns.api.purchases import (
 )
 from campaigns.api.returns import ReturnsView, ReturnView
 from campaigns.api.statements import MemberEntriesView, MyEntriesView
+from campaigns.api.surveys import MySurveysView, MySurveyView
 
 urlpatterns = [
     path("purchases", PurchasesView.as_view()),
@@ -26,6 +27,8 @@ urlpatterns = [
     path("events", EventsView.as_view()),
     path("members/<str:member_id>/entries", MemberEntriesView.as_view()),
     path("me/codes", MyCodesView.as_view()),
+    path("me/surveys", MySurveysView.as_view()),
+    path("me/surveys/<str:code>", MySurveyView.as_view()),
     path("me/erase", MyErasureView.as_view()),
     path("me/entries", MyEntriesView.as_view()),
     path("me/purchases", MyPurchasesView.as_view()),

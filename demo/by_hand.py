@@ -1,4 +1,4 @@
-"""What the demo's staff did by hand: gestures of goodwill, and codes for the lids of jars."""
+"""What the demo's staff did by hand: gestures of goodwill, codes for the lids of jars, a survey."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from campaigns.queries.endings import default_end
-from campaigns.services import codes
+from campaigns.services import codes, surveys
 from campaigns.services.codes import BatchExists, BatchSpec
+from campaigns.services.surveys import SurveyExists, SurveySpec
 from members.models import AdjustmentReason, Member, Pool, PoolMembership, User
 from members.queries.program import current_program, point_currency
 from members.services import adjustments, approvals, pool_points, pools
@@ -18,6 +19,20 @@ CLERK_EMAIL = "counter@example.com"
 NAMES = UUID("5b2f1f0a-6f0e-4c53-9d0e-6a4f7d3a2c11")
 LIDS, REDEEMED = 200, 12
 HOUSEHOLD_POINTS = 50
+QUESTIONS = """\
+How often do you cook at home?
+- daily
+- a few times a week
+- rarely
+What do you buy mostly with us? (optional)
+* vegetables and fruit
+* meat and fish
+* bread
+* things for the household
+How likely is it that you recommend us to a friend?
+0-10
+What would you like to find in our shop? (optional)
+"""
 NOTE = "Sorry that your order was late."
 
 
@@ -72,6 +87,23 @@ def found_household(moment: datetime) -> int:
             moment=moment,
         )
     return len(couple)
+
+
+def ask(moment: datetime) -> int:
+    """Open the survey of the kitchen; return how many were opened. A repeat opens none."""
+    spec = SurveySpec(
+        code="kitchen",
+        title="Your kitchen",
+        intro="Four questions, one minute, 40 points.",
+        questions=QUESTIONS,
+        opens_at=moment,
+        minimum_seconds=5,
+    )
+    try:
+        surveys.make(spec=spec, user=_clerk(), moment=moment)
+    except SurveyExists:
+        return 0
+    return 1
 
 
 def adjust(moment: datetime) -> int:

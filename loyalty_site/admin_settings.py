@@ -157,6 +157,8 @@ NAVIGATION = [
             "link": reverse_lazy("coupons"),
             "permission": lambda request: request.user.has_perm("members.view_purchase"),
         },
+        _item(_("Surveys"), "quiz", "campaigns.survey"),
+        _item(_("Answers to surveys"), "forum", "campaigns.surveyanswer"),
         _item(_("Codes that earn"), "qr_code_2", "campaigns.codebatch"),
         _item(_("Codes by digest"), "pin", "campaigns.earningcode"),
     ),

@@ -58,6 +58,7 @@ page_patterns = [
     path("checkpoints/<int:tree_size>", proofs.checkpoint, name="checkpoint"),
     path("checkpoints/keys", proofs.keys, name="checkpoint_keys"),
     path("earn", earn.earn_page, name="earn"),
+    path("surveys/<slug:code>", earn.survey_page, name="survey"),
     path("card", member.card, name="card"),
     path("profile", profile.profile_page, name="profile"),
     path("profile/export/<uuid:public_id>", profile.export_file, name="export_file"),

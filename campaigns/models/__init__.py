@@ -17,6 +17,7 @@ from campaigns.models.rules import (
     Publication,
     RuleVersion,
 )
+from campaigns.models.surveys import Survey, SurveyAnswer
 from campaigns.models.trials import Backtest
 
 __all__ = [
@@ -38,4 +39,6 @@ __all__ = [
     "RuleGrant",
     "RuleGrantReversal",
     "RuleVersion",
+    "Survey",
+    "SurveyAnswer",
 ]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from campaigns.models import Event
+from campaigns.models import Event, SurveyAnswer
 from members.models import Member
 from members.services import privacy
 from members.services.erasure_log import Erasure
@@ -35,6 +35,7 @@ def erase_member(*, member: Member, confirm: str, actor: str, moment: datetime) 
     forfeited = privacy.erase(member=member, confirm=confirm, actor=actor, moment=moment)
     # Whatever a source put into an event, or a person wrote as a reason, may be personal.
     Event.objects.filter(member__in=member.rows).update(payload={})
+    SurveyAnswer.objects.filter(member__in=member.rows).update(answers={})
     Redemption.objects.filter(member__in=member.rows).update(cancel_reason="")
     return forfeited
 

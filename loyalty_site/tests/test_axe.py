@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
+from demo import by_hand
 from loyalty_site.tests import club
 from members.models import Member, Message
 
@@ -32,7 +33,15 @@ STRANGERS = [
 ]
 MEMBERS = [
     *("/home", "/rewards", "/rewards?show=affordable", "/rewards/coffee/redeem"),
-    *("/rewards/kitchen-evening/redeem", "/codes", "/earn", "/card", "/activity", "/profile"),
+    *(
+        "/rewards/kitchen-evening/redeem",
+        "/codes",
+        "/earn",
+        "/surveys/kitchen",
+        "/card",
+        "/activity",
+        "/profile",
+    ),
     *(
         "/transfers",
         "/pool",
@@ -61,6 +70,7 @@ def member(live_site: str) -> Member:
     for points in (60, 50):
         club.send(member, "bruno@example.com", points, at=now - timedelta(hours=1))
     club.take_back(member, at=now)
+    by_hand.ask(now)
     for name in ("Welcome", "Points will expire soon"):
         Message.objects.create(
             member=member, kind="news", title=name, body="Look.", dedupe_key=name, sent_at=now

@@ -56,3 +56,9 @@ def test_the_demo_has_a_household_of_two_that_is_founded_once(db: None) -> None:
     assert pool_points.held_by(pool) == 2 * by_hand.HOUSEHOLD_POINTS
     own = [check for check in reconciliation.checks() if check.name[0].isdigit()]
     assert reconciliation.verify(own).is_proved
+
+
+def test_the_demo_asks_its_members_once(db: None) -> None:
+    staffed.open_shop()
+
+    assert [by_hand.ask(timezone.now()) for _ in range(2)] == [1, 0]

@@ -66,6 +66,7 @@ class Command(BaseCommand):
         tally = loading.load(data, zone)
         by_hand.adjust(timezone.now())
         by_hand.print_lids(timezone.now())
+        by_hand.ask(timezone.now())
         by_hand.found_household(timezone.now())
         self._settle()
         run.done = tally.purchases
