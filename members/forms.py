@@ -10,10 +10,14 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
+from loyalty_site.lib.languages import pick
+from loyalty_site.lib.money import plain
+from members.attributes import TEXT_MAX
 from members.models import Member
+from members.queries.attributes import Asked, answers_of
 from members.services.profile import birth_date_errors
 from members.transferring import POINTS_MAX
 
@@ -23,6 +27,8 @@ AREAS = frozenset(
         *("Europe", "Indian", "Pacific"),
     }
 )
+# Before the names of the fields of what is asked beside the profile.
+ANSWER = "answer-"
 Choices = list[tuple[str, Any]]
 
 
@@ -75,6 +81,20 @@ class ProfileForm(forms.Form):
             )
         zones = [(name, name.replace("_", " ")) for name in timezones()]
         self._offer("timezone", zones, member.timezone)
+
+        self._asked = {
+            f"{ANSWER}{each.definition.code}": each for each in answers_of(member, editable=True)
+        }
+        for name, asked in self._asked.items():
+            self.fields[name] = _field(asked, member.program.locale)
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        """Return what was answered beside the profile, by code; None takes an answer away."""
+        return {
+            asked.definition.code: _answer(asked.definition.kind, self.cleaned_data[name])
+            for name, asked in self._asked.items()
+        }
 
     def _offer(self, name: str, choices: Choices, held: str) -> None:
         field = self.fields[name]
@@ -151,6 +171,56 @@ _KINDS = {
     "household": pgettext_lazy("kind of pool", "a household"),
     "company": pgettext_lazy("kind of pool", "a company"),
 }
+
+
+def _field(asked: Asked, locale: str) -> forms.Field:
+    """Return the field for an answer, with what is known already."""
+    definition, told = asked.definition, asked.told
+    spoken = [get_language() or "", locale]
+    label = pick(definition.name, spoken, definition.code)
+    choices = [
+        (each["code"], pick(each["name"], spoken, each["code"])) for each in definition.choices
+    ]
+    if definition.kind == "choice":
+        first = ("", pgettext_lazy("choice", "No answer"))
+        return forms.ChoiceField(
+            label=label, required=False, choices=[first, *choices], initial=told or ""
+        )
+    if definition.kind == "multi":
+        return forms.MultipleChoiceField(
+            label=label,
+            required=False,
+            choices=choices,
+            initial=told,
+            widget=forms.CheckboxSelectMultiple,
+        )
+    if definition.kind == "bool":
+        yes_no = [
+            ("", pgettext_lazy("choice", "No answer")),
+            ("true", pgettext_lazy("choice", "Yes")),
+            ("false", pgettext_lazy("choice", "No")),
+        ]
+        held = "" if told is None else str(told).lower()
+        return forms.ChoiceField(label=label, required=False, choices=yes_no, initial=held)
+    if definition.kind == "number":
+        return forms.DecimalField(
+            label=label, required=False, max_digits=16, decimal_places=4, initial=told
+        )
+    if definition.kind == "date":
+        widget = forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+        return forms.DateField(label=label, required=False, widget=widget, initial=told)
+    return forms.CharField(label=label, required=False, max_length=TEXT_MAX, initial=told)
+
+
+def _answer(kind: str, value: Any) -> Any:
+    """Return a cleaned field as the service takes it."""
+    if value in ("", None, []):
+        return None
+    if kind == "bool":
+        return value == "true"
+    if kind == "date":
+        return value.isoformat()
+    return plain(value) if kind == "number" else value
 
 
 class TransferForm(forms.Form):

@@ -44,6 +44,7 @@ def member_body(view: MemberView, languages: Sequence[str]) -> dict[str, Any]:
         "enrolled_at": view.enrolled_at,
         "source_channel": view.source_channel or None,
         "referral_code": view.referral_code or None,
+        "attributes": dict(view.attributes),
     }
 
 

@@ -357,11 +357,17 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {each.name: each for each in _DECLA
 PAYLOAD: Final = "event.payload."
 HISTORY: Final = "history."
 SCORE: Final = "member.score."
+ANSWER: Final = "member.attribute."
 
 
 def find(name: str) -> Attribute | None:
-    """Return the attribute, or None; scores and keys of payloads are declared as they are met."""
+    """Return the attribute, or None; scores and keys of payloads are declared as they are met.
+
+    So is what the program asks about its members beside their profile.
+    """
     declared = ATTRIBUTES.get(name)
+    if declared is None and name.startswith(ANSWER) and len(name) > len(ANSWER):
+        return _answer(name, name.removeprefix(ANSWER))
     if declared is None and name.startswith(SCORE) and len(name) > len(SCORE):
         return _score(name, name.removeprefix(SCORE))
     if declared is None and name.startswith(PAYLOAD) and len(name) > len(PAYLOAD):
@@ -379,6 +385,25 @@ def _score(name: str, code: str) -> Attribute:
         _score_value(code),
         personal=True,
         sql=_SCORE.format(what="c.value", code="%(key)s::text"),
+        key=code,
+    )
+
+
+def _answer(name: str, code: str) -> Attribute:
+    def get(context: Context) -> Any:
+        return context.member.attributes.get(code)
+
+    return Attribute(
+        name,
+        "any",
+        "member",
+        f"the member's {code}",
+        get,
+        personal=True,
+        # In the column of its kind, which the value that it is compared with names.
+        sql="""(SELECT {column} FROM members_memberattribute v
+  JOIN members_attributedefinition d ON d.id = v.definition_id AND NOT d.is_retired
+  WHERE v.member_id = m.id AND d.code = %(key)s::text)""",
         key=code,
     )
 

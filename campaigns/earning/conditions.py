@@ -9,6 +9,7 @@ inverts that like any other answer. Text is compared by code point, with case, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
@@ -51,6 +52,7 @@ _BY_TYPE: Final[Mapping[str, frozenset[str]]] = {
 DEPTH_MAX: Final = 12
 NODES_MAX: Final = 300
 
+_DECIMAL: Final = re.compile(r"-?[0-9]+\.[0-9]+")
 _EXPECTED: Final[Mapping[str, str]] = {
     "text": "a text",
     "text_set": "a text",
@@ -168,6 +170,9 @@ def _typed(attribute: Attribute, value: object) -> Any:
     """
     kind = attribute.type
     if kind == "any" and isinstance(value, bool | str | int):
+        if attribute.scope == "member" and isinstance(value, str) and _DECIMAL.fullmatch(value):
+            # What a member answered is of one kind, so that 12.50 in quotes is a number here.
+            return _number(value)
         return attributes.comparable(value)
     if kind in ("text", "text_set") and isinstance(value, str) and _is_storable(value):
         return nfc(value)

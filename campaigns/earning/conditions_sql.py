@@ -68,7 +68,9 @@ def compile_sql(tree: Tree) -> Compiled:
 def is_in_sql(name: str) -> bool:
     """Return whether a condition on the attribute compiles."""
     attribute = attributes.find(name)
-    return attribute is not None and bool(attribute.sql) and attribute.type in _CASTS
+    if attribute is None or not attribute.sql:
+        return False
+    return attribute.type in _CASTS or attribute.type == "any"
 
 
 Bind = Callable[[Any], str]
@@ -95,6 +97,8 @@ def _leaf(tree: Tree, bound: Bind) -> str:
     expression = attribute.sql
     if attribute.key:
         expression = expression.replace("%(key)s", f"%({bound(attribute.key)})s")
+    if attribute.type == "any":
+        return _of_any(expression, tree["op"], operand, bound)
     if attribute.type == "text_set":
         return _of_set(expression, tree["op"], operand, bound)
     return _of_value(attribute, expression, tree["op"], operand, bound)
@@ -120,6 +124,48 @@ def _of_value(attribute: Attribute, expression: str, op: str, operand: Any, boun
         test = f"{column} {word} (%({bound(sorted(operand))})s::{cast}[])"
     # A missing value makes every comparison NULL, which is no answer here.
     return f"coalesce({test}, false)"
+
+
+def _of_any(expression: str, op: str, operand: Any, bound: Bind) -> str:
+    """Compile an operator over a value that stands in the column of its kind.
+
+    As ``conditions`` has it: values of two types are never equal and never in order.
+    """
+    known = f"({expression.format(column='true')} IS NOT NULL)"
+
+    def compared(word: str, told: Any) -> str:
+        column, cast = _column(told)
+        side = f"{expression.format(column=column)}{_collated(cast)}"
+        return f"coalesce({side} {word} %({bound(told)})s::{cast}, false)"
+
+    if op == "exists":
+        return known if operand else f"(NOT {known})"
+    if op in ("in", "not_in"):
+        found = " OR ".join(compared("=", each) for each in sorted(operand, key=repr))
+        return f"({known} AND NOT ({found}))" if op == "not_in" else f"({found})"
+    if op == "ne":
+        return f"({known} AND NOT {compared('=', operand)})"
+    if op == "between":
+        return f"({compared('>=', operand[0])} AND {compared('<=', operand[1])})"
+    if op == "contains":
+        if not isinstance(operand, str):
+            return "false"
+        name = bound(operand)
+        part = expression.format(column=f"strpos(nullif(v.text, ''), %({name})s::text) > 0")
+        among = expression.format(column=f"%({name})s::text = ANY (v.texts)")
+        return f"(coalesce({part}, false) OR coalesce({among}, false))"
+    return compared(_COMPARISONS[op], operand)
+
+
+def _column(told: Any) -> tuple[str, str]:
+    """Return the column in which values of the type stand, and the type."""
+    if isinstance(told, bool):
+        return "v.flag", "boolean"
+    return ("nullif(v.text, '')", "text") if isinstance(told, str) else ("v.number", "numeric")
+
+
+def _collated(cast: str) -> str:
+    return '::text COLLATE "C"' if cast == "text" else ""
 
 
 def _of_set(expression: str, op: str, operand: Any, bound: Bind) -> str:

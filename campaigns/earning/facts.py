@@ -137,3 +137,4 @@ class MemberFacts:
     identifiers: tuple[IdentifierFacts, ...] = ()
     consents: tuple[ConsentFacts, ...] = ()
     bought: tuple[BoughtFacts, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)

@@ -25,6 +25,9 @@ class Figures(Protocol):
     ) -> int:
         """Return a whole number."""
 
+    def raw(self, key: str, *, required: bool = False, expected: str = ...) -> Any:
+        """Return the value as it stands."""
+
     def has(self, key: str) -> bool:
         """Return whether the key is there."""
 
@@ -110,6 +113,21 @@ def _tag_sentence(effect: Mapping[str, Any]) -> str:
     return f"the tag {effect['tag']}{ends}"
 
 
+def _read_attribute(figures: Figures, _locale: str) -> dict[str, Any]:
+    expected = "a text, a whole number, a decimal in quotes, true or false, or a list of texts"
+    value = figures.raw("value", required=True, expected=expected)
+    is_list = isinstance(value, list) and all(isinstance(each, str) for each in value)
+    if value is not None and not is_list and not isinstance(value, str | int | bool):
+        figures.refuse("value", expected)
+    return {"attribute": figures.code("attribute"), "value": value}
+
+
+def _attribute_sentence(effect: Mapping[str, Any]) -> str:
+    value = effect["value"]
+    told = ", ".join(value) if isinstance(value, list) else str(value)
+    return f"{effect['attribute']} set to {told}"
+
+
 def _first(texts: Mapping[str, str]) -> str:
     """Return the text in the program's own language, which stands first."""
     return next(iter(texts.values()), "")
@@ -126,6 +144,7 @@ def register(kind: Kind) -> None:
 register(Kind("voucher", _read_voucher, _voucher_sentence, {"reward": "rewards"}))
 register(Kind("message", _read_message, _message_sentence))
 register(Kind("tag", _read_tag, _tag_sentence))
+register(Kind("attribute", _read_attribute, _attribute_sentence, {"attribute": "attributes"}))
 register(Kind("tier", _read_tier, _tier_sentence, {"tier": "tiers"}))
 
 

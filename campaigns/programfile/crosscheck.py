@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaigns.earning import grants, triggers
+from campaigns.earning.attributes import ANSWER
 from campaigns.earning.conditions import coupons_named
 from campaigns.earning.conditions_sql import is_in_sql
 from campaigns.earning.segments import NamedInCircle, in_order
@@ -27,11 +28,15 @@ class _Names:
     segments: frozenset[str]
     rules: frozenset[str]
     promised: frozenset[str]
+    attributes: frozenset[str]
+    impersonal: frozenset[str]
 
     def of(self, section: str) -> frozenset[str]:
         """Return what an effect of a rule can name of a section of the file."""
-        # A rule promises without looking, so that what it gives can never be out of stock.
-        return self.promised if section == "rewards" else getattr(self, section)
+        # A rule promises without looking, so that what it gives can never be out of stock, and
+        # what a rule says of a member stands in histories.
+        narrowed = {"rewards": self.promised, "attributes": self.impersonal}
+        return narrowed.get(section) or frozenset(getattr(self, section, ()))
 
 
 # What names an entry of a list, where it is not its code.
@@ -47,6 +52,8 @@ def check(document: ProgramDocument, problems: Problems) -> None:
         tiers=frozenset(rung.code for rung in ladder),
         segments=frozenset(each.code for each in document.segments),
         rules=frozenset(rule.code for _, rule in placed),
+        attributes=frozenset(each.code for each in document.attributes),
+        impersonal=frozenset(each.code for each in document.attributes if not each.pii),
         promised=frozenset(
             each.code for each in document.rewards if each.stock is None and each.kind != "donation"
         ),
@@ -85,6 +92,7 @@ def _check_codes(
         ("segments", document.segments, _code),
         ("rewards", document.rewards, _code),
         ("partners", document.partners, _code),
+        ("attributes", document.attributes, _code),
         ("pools", document.pools, lambda each: str(each.kind)),
         ("tests", document.tests, lambda each: str(each.name)),
     ]
@@ -183,6 +191,8 @@ def _check_worth(
 
 def _check_condition(path: str, tree: Mapping[str, Any], names: _Names, problems: Problems) -> None:
     for place, leaf in _leaves(path, tree):
+        if leaf["attr"].startswith(ANSWER):
+            _expect(leaf["attr"].removeprefix(ANSWER), names.attributes, f"{place}.attr", problems)
         declared = {"member.tier": names.tiers, "member.segment": names.segments}.get(leaf["attr"])
         if declared is None or leaf["op"] == "exists":
             continue

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from members import grading, lots
 
+from .attribute_section import AttributeSection
 from .partner_document import PartnerSection
 from .pool_section import PoolSection
 from .rule_document import (
@@ -376,6 +377,7 @@ class ProgramDocument:
     partners: tuple[PartnerSection, ...] = ()
     stacking: StackingSection | None = None
     pools: tuple[PoolSection, ...] = ()
+    attributes: tuple[AttributeSection, ...] = ()
 
     @property
     def default_currency(self) -> str:

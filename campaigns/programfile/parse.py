@@ -11,6 +11,7 @@ from loyalty_site.lib import calendars
 from loyalty_site.lib.money import CURRENCIES
 
 from . import (
+    attribute_section,
     campaign_sections,
     cases,
     crosscheck,
@@ -114,6 +115,10 @@ def _document(reader: Reader) -> ProgramDocument:
         ),
         stacking=reader.section("stacking", stacking_section.read),
         pools=tuple(_each(pool_section.read(each), each) for each in reader.readers("pools")),
+        attributes=tuple(
+            _each(attribute_section.read(each, locale), each)
+            for each in reader.readers("attributes")
+        ),
     )
     reader.close()
     return document

@@ -41,6 +41,7 @@ SEGMENT_ATTRIBUTES = (b'"member.segment"',)
 STANDING_ATTRIBUTES = (
     *(b'"member.tag"', b'"member.rfm"', b'"member.stage"', b'"member.score.'),
     *(b'"member.identifier', b'"member.consent"'),
+    b'"member.attribute.',
 )
 
 
@@ -86,10 +87,10 @@ class Published:
 class Rulebook:
     """Everything about the program that does not depend on a member.
 
-    ``needs_segments``, ``needs_history`` and ``needs_standing`` (tags, scores, consents and
-    identifiers) say which costly facts any rule asks for, ``windows`` how far back it asks what
-    was bought. ``publications`` are the newest first. ``renewable`` are the currencies whose
-    points acts renew.
+    ``needs_segments``, ``needs_history`` and ``needs_standing`` (tags, scores, answers, consents
+    and identifiers) say which costly facts any rule asks for, ``windows`` how far back it asks
+    what was bought. ``publications`` are the newest first. ``renewable`` are the currencies
+    whose points acts renew.
     """
 
     program_id: int

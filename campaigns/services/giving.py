@@ -20,7 +20,7 @@ from campaigns.models import Event, RuleGrant, RuleGrantReversal
 from loyalty_site.lib import calendars, languages
 from members.models import Member, Message, Program, Purchase, Return
 from members.queries.grading import grading_of
-from members.services import tags, tiers
+from members.services import attributes, tags, tiers
 from rewards import vouchers
 from rewards.services import granting
 
@@ -251,6 +251,33 @@ def _take_tag(taking: Taking) -> str:
     return Outcome.TAKEN_BACK if is_ended else Outcome.CHANGED
 
 
+# Attributes ----------------------------------------------------------------------------------
+
+
+def _give_attribute(giving: Giving, each: Prepared) -> Mapping[str, Any]:
+    body = each.draft.body
+    before = attributes.give(
+        member_id=giving.member_id,
+        code=body["attribute"],
+        value=body["value"],
+        actor=f"grant:{each.public_id}",
+        moment=giving.recorded_at,
+    )
+    return {"attribute": body["attribute"], "before": before}
+
+
+def _take_attribute(taking: Taking) -> str:
+    given = taking.grant.given
+    is_back = attributes.put_back(
+        member_id=taking.member_id,
+        code=given["attribute"],
+        given_by=f"grant:{taking.grant.public_id}",
+        before=given["before"],
+        moment=taking.recorded_at,
+    )
+    return Outcome.TAKEN_BACK if is_back else Outcome.CHANGED
+
+
 # Tiers ---------------------------------------------------------------------------------------
 
 
@@ -285,4 +312,5 @@ def _take_tier(taking: Taking) -> str:
 register("voucher", Hand(_give_voucher, _take_voucher, _prepare_voucher))
 register("message", Hand(_give_message, _leave_message))
 register("tag", Hand(_give_tag, _take_tag))
+register("attribute", Hand(_give_attribute, _take_attribute))
 register("tier", Hand(_give_tier, _take_tier))

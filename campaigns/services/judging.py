@@ -64,6 +64,7 @@ class MemberState:
     identifiers: tuple[IdentifierFacts, ...] = ()
     consents: tuple[ConsentFacts, ...] = ()
     bought: tuple[BoughtFacts, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     asked: dict[int, Requests] = field(default_factory=dict)
 
     def account(self, currency: Currency, kind: str) -> int:
@@ -104,6 +105,7 @@ class MemberState:
             identifiers=self.identifiers,
             consents=self.consents,
             bought=self.bought,
+            attributes=self.attributes,
         )
 
 
@@ -142,6 +144,7 @@ def member_state(pk: int, row: Mapping[str, Any], book: Rulebook, until: datetim
         scores=member_facts.scores(row["scores"]),
         identifiers=member_facts.identifiers(row["identifiers"]),
         consents=member_facts.consents(row["consents"]),
+        attributes=member_facts.attributes(row["attributes"]),
         bought=member_facts.bought(row["bought"]),
     )
 

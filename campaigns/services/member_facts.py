@@ -63,3 +63,15 @@ def bought(rows: Rows) -> tuple[BoughtFacts, ...]:
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+def attributes(rows: Rows) -> dict[str, Any]:
+    """Return what the member answered by code, in the form in which it is compared."""
+    return dict(map(_attribute, rows or ()))
+
+
+def _attribute(told: Sequence[Any]) -> tuple[str, Any]:
+    code, text, number, flag, texts = told
+    if number is not None:
+        return code, Decimal(number)
+    return code, flag if flag is not None else text or tuple(texts)

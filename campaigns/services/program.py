@@ -22,11 +22,12 @@ from campaigns.services import segments
 from campaigns.services.campaign_rows import Hand, apply_campaigns
 from loyalty_site.lib.errors import DomainError
 from members.models import Program, Purchase
+from members.services import attributes
 from members.services import program as member_side
 from members.services.partner_terms import apply_partners
 from rewards.services import catalog
 
-SECTIONS = ("points", "rules", "campaigns", "segments", "rewards")
+SECTIONS = ("points", "rules", "campaigns", "segments", "rewards", "attributes")
 # A program that cannot be changed once there is history: points already counted would lose
 # their meaning.
 FIXED = ("code", "currency", "timezone")
@@ -189,6 +190,7 @@ def apply(
         moment=moment,
     )
     segments.apply_segments(program=program, rows=wanted["segments"], moment=moment)
+    attributes.apply_definitions(program=program, rows=wanted["attributes"])
     apply_partners(
         program=program,
         rows=[

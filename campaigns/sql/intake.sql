@@ -127,6 +127,12 @@ BEGIN
       'scores', CASE WHEN (p ->> 'standing')::boolean THEN (
         SELECT coalesce(json_agg(json_build_array(c.code, c.text, c.value::text)), '[]')
         FROM public.members_memberscore c WHERE c.member_id = m.id) END,
+      'attributes', CASE WHEN (p ->> 'standing')::boolean THEN (
+        SELECT coalesce(json_agg(json_build_array(
+          d.code, v.text, v.number::text, v.flag, v.texts)), '[]')
+        FROM public.members_memberattribute v
+        JOIN public.members_attributedefinition d ON d.id = v.definition_id
+        WHERE v.member_id = m.id AND NOT d.is_retired) END,
       'identifiers', CASE WHEN (p ->> 'standing')::boolean THEN (
         SELECT coalesce(json_agg(json_build_array(i.kind, i.added_at, i.verified_at)), '[]')
         FROM public.members_identifier i WHERE i.member_id = m.id) END,

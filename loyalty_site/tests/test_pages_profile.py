@@ -14,6 +14,8 @@ from django.test import Client
 from loyalty_site.tests import club
 from loyalty_site.tests.club import NOW
 from members.models import ConsentRecord, DataExport, LedgerTransaction, Member, User
+from members.queries.attributes import answers_of
+from members.services import attributes
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +61,32 @@ def test_details_are_saved(member: Member, browser: Client) -> None:
     assert member.first_name == "Anna"
     assert str(member.birth_date) == "1990-02-28"
     assert member.timezone == "Asia/Tokyo"
+
+
+def test_a_member_answers_what_the_program_asks(member: Member, browser: Client) -> None:
+    choices = [{"code": each, "name": {"en": each.title()}} for each in ("green", "black")]
+    asked = [
+        {"code": "size", "kind": "number", "choices": [], "member_editable": True},
+        {"code": "vegan", "kind": "bool", "choices": [], "member_editable": True},
+        {"code": "teas", "kind": "multi", "choices": choices, "member_editable": True},
+        {"code": "hidden", "kind": "text", "choices": [], "member_editable": False},
+    ]
+    rows = [{**each, "name": {"en": f"Your {each['code']}"}, "pii": False} for each in asked]
+    attributes.apply_definitions(program=member.program, rows=rows)
+    said = {"answer-size": "12.5", "answer-vegan": "false", "answer-teas": ["black", "green"]}
+
+    page = browser.get("/profile").content.decode()
+    browser.post("/profile", {**DETAILS, **said, "answer-hidden": "x"})
+    first = {each.definition.code: each.told for each in answers_of(member)}
+    again = browser.get("/profile").content.decode()
+    browser.post("/profile", {**DETAILS, "answer-size": "12.5", "answer-vegan": ""})
+    second = {each.definition.code: each.told for each in answers_of(member)}
+
+    assert "Your size" in page
+    assert "Your hidden" not in page
+    assert first == {"size": "12.5", "vegan": False, "teas": ["green", "black"], "hidden": None}
+    assert 'value="12.5"' in again
+    assert second == {"size": "12.5", "vegan": None, "teas": None, "hidden": None}
 
 
 def test_a_date_of_birth_that_is_set_cannot_be_changed_on_the_page(

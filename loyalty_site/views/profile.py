@@ -26,7 +26,7 @@ from loyalty_site.views.recent import asked_again
 from members.forms import ProfileForm
 from members.models import DataExport, Member
 from members.queries.consents import latest_consents
-from members.services import consents, exports, profile
+from members.services import attributes, consents, exports, profile
 
 Answer = HttpResponse | ProfileForm
 
@@ -88,8 +88,14 @@ def _save_details(request: HttpRequest, member: Member) -> Answer:
         return form
     with transaction.atomic():
         locked = Member.objects.select_for_update(no_key=True).get(pk=member.pk)
-        profile.change(
-            member=locked, fields=form.cleaned_data, moment=timezone.now(), by_member=True
+        now = timezone.now()
+        profile.change(member=locked, fields=form.cleaned_data, moment=now, by_member=True)
+        attributes.change(
+            member=locked,
+            values=form.answers,
+            actor=f"member:{member.pk}",
+            moment=now,
+            by_member=True,
         )
     messages.success(request, _("Your details are saved."))
     return redirect("profile")

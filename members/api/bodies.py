@@ -76,6 +76,7 @@ class ProfileBody(Body, frozen=True):
     birth_date: date | UnsetType | None = UNSET
     locale: Locale | UnsetType | None = UNSET
     timezone: Timezone | UnsetType | None = UNSET
+    attributes: dict[Text64, Any] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         refuse_unknown_timezone(self.timezone)
@@ -83,7 +84,9 @@ class ProfileBody(Body, frozen=True):
     @property
     def fields(self) -> dict[str, Any]:
         """Return what was named, as it is stored."""
-        told = {name: getattr(self, name) for name in self.__struct_fields__}
+        told = {
+            name: getattr(self, name) for name in self.__struct_fields__ if name != "attributes"
+        }
         found = {name: value for name, value in told.items() if value is not UNSET}
         return {name: stored(name, value) for name, value in found.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.http import HttpResponse
 from django.utils import timezone
+from msgspec import UNSET
 from rest_framework.request import Request
 
 from loyalty_site.lib import query
@@ -20,7 +21,7 @@ from members.api.schemas import BALANCE, BALANCE_QUERY, MEMBER_BODY, TIER_BODY
 from members.models import Member
 from members.queries.lookup import find_member
 from members.queries.program import current_program
-from members.services import profile
+from members.services import attributes, profile
 from members.services.enrolment import enrol
 
 READ, WRITE = ("members:read",), ("members:write",)
@@ -167,6 +168,14 @@ def change_profile(view: MembersView, found: Member, *, by_member: bool = False)
             member = Member.objects.select_for_update(no_key=True).get(pk=found.pk)
             view.require_match(view.body_of(member, moment))
             profile.change(member=member, fields=body.fields, moment=moment, by_member=by_member)
+            if body.attributes is not UNSET and body.attributes:
+                attributes.change(
+                    member=member,
+                    values=body.attributes,
+                    actor=view.caller.key,
+                    moment=moment,
+                    by_member=by_member,
+                )
 
     retrying(act)
     return view.resource(view.body_of(found, moment))

@@ -35,6 +35,7 @@ MEMBER_BODY = record(
     enrolled_at=INSTANT,
     source_channel=nullable(TEXT),
     referral_code=nullable(TEXT),
+    attributes={"type": "object"},
 )
 BALANCE = record(
     member=ID,

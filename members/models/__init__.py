@@ -9,6 +9,7 @@ from members.models.approvals import (
     Reinstatement,
     StaffDay,
 )
+from members.models.attributes import AttributeChange, AttributeDefinition, MemberAttribute
 from members.models.batches import PointBatch, PointBatchRow
 from members.models.commerce import Purchase, PurchaseLine, Return, ReturnLine
 from members.models.integration import (
@@ -63,6 +64,8 @@ __all__ = [
     "ApiClient",
     "Approval",
     "ApprovalPolicy",
+    "AttributeChange",
+    "AttributeDefinition",
     "BirthDateChange",
     "ConsentRecord",
     "DataExport",
@@ -84,6 +87,7 @@ __all__ = [
     "LedgerTransaction",
     "LotUse",
     "Member",
+    "MemberAttribute",
     "MemberMerge",
     "MemberScore",
     "MemberTag",

@@ -42,6 +42,7 @@ class MemberView:
     identifiers: tuple[IdentifierView, ...]
     tier_code: str | None
     tier_name: Mapping[str, str]
+    attributes: Mapping[str, Any]
 
 
 # The tier held at the moment; whoever is enrolled a little ahead of it shows the first one.
@@ -51,7 +52,12 @@ SELECT m.id, m.public_id, m.number, m.status, m.first_name, m.last_name, m.birth
   (SELECT coalesce(jsonb_agg(jsonb_build_array(i.kind, i.value, i.verified_at, i.is_primary)
      ORDER BY i.kind, i.is_primary DESC, i.id), '[]')
    FROM members_identifier i WHERE i.member_id = m.id),
-  t.code, t.name
+  t.code, t.name,
+  (SELECT coalesce(jsonb_object_agg(d.code, CASE d.kind
+       WHEN 'number' THEN to_jsonb(trim_scale(v.number)::text) WHEN 'bool' THEN to_jsonb(v.flag)
+       WHEN 'multi' THEN to_jsonb(v.texts) ELSE to_jsonb(v.text) END), '{}')
+   FROM members_memberattribute v JOIN members_attributedefinition d ON d.id = v.definition_id
+   WHERE v.member_id = m.id AND NOT d.is_retired)
 FROM members_member m
 JOIN members_program p ON p.id = m.program_id
 LEFT JOIN LATERAL (
@@ -69,10 +75,10 @@ def member_view(member_id: int, moment: datetime) -> MemberView:
     """Return what is shown of a member who exists."""
     with connection.cursor() as cursor:
         cursor.execute(_VIEW, {"id": member_id, "moment": moment})
-        *fields, identifiers, tier_code, tier_name = cursor.fetchone()
+        *fields, identifiers, tier_code, tier_name, told = cursor.fetchone()
     views = tuple(_identifier(*row) for row in orjson.loads(identifiers))
     names = orjson.loads(tier_name) if tier_name else {}
-    values: list[Any] = [*fields, views, tier_code, names]
+    values: list[Any] = [*fields, views, tier_code, names, orjson.loads(told)]
     return MemberView(*values)
 
 

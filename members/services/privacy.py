@@ -19,6 +19,7 @@ from loyalty_site.lib.problems import FieldError, Invalid
 from members.models import (
     Adjustment,
     Approval,
+    AttributeChange,
     BirthDateChange,
     DataExport,
     Evidence,
@@ -30,6 +31,7 @@ from members.models import (
     LedgerTransaction,
     LotUse,
     Member,
+    MemberAttribute,
     MemberScore,
     MemberTag,
     Message,
@@ -189,6 +191,8 @@ def _purge(member: Member) -> None:
     SegmentMove.objects.filter(member=member).delete()
     MemberTag.objects.filter(member=member).delete()
     BirthDateChange.objects.filter(member=member).delete()
+    MemberAttribute.objects.filter(member=member).delete()
+    AttributeChange.objects.filter(member=member).delete()
     MemberScore.objects.filter(member=member).delete()
     ScoreMove.objects.filter(member=member).delete()
     LedgerNote.objects.filter(transaction__member=member).delete()

@@ -56,4 +56,4 @@ REVOKE UPDATE, DELETE, TRUNCATE ON
 GRANT UPDATE (state, transaction_id) ON public.members_partnermovement TO {site};
 -- Moves are told once and never changed; an erasure removes them.
 REVOKE UPDATE, TRUNCATE ON public.members_scoremove, public.members_segmentmove,
-  public.members_birthdatechange FROM {site};
+  public.members_birthdatechange, public.members_attributechange FROM {site};

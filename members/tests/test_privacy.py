@@ -36,7 +36,7 @@ from members.queries.balances import balance_now
 from members.queries.held import rows_held
 from members.queries.lookup import find_member
 from members.queries.people import member_view
-from members.services import exports, privacy, tags
+from members.services import attributes, exports, privacy, tags
 from members.services.consents import Answer
 from members.services.enrolment import enrol
 from members.services.profile import MemberErased, change
@@ -77,6 +77,9 @@ def make_known_member() -> Member:
     OutboxEvent.objects.create(
         program=program, member=member, kind="x", payload={"name": CANARY}, created_at=NOON
     )
+    asked = {"code": "diet", "name": {}, "kind": "text", "choices": [], "member_editable": True}
+    attributes.apply_definitions(program=program, rows=[{**asked, "pii": False}])
+    attributes.change(member=member, values={"diet": CANARY}, actor=CANARY, moment=NOON)
     tags.tag(member_id=member.pk, tag=CANARY, actor=CANARY, moment=NOON)
     MemberScore.objects.create(member=member, code="stage", text=CANARY, computed_at=NOON)
     ScoreMove.objects.create(
