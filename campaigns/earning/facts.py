@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from loyalty_site.lib import money
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +111,22 @@ class BoughtFacts(NamedTuple):
     parts: tuple[tuple[str, Decimal, Decimal], ...]
 
 
-def bought_facts(purchase: PurchaseFacts) -> BoughtFacts:
-    """Return a purchase as an earlier one of its member's next."""
-    parts = tuple((line.category or "", line.net, line.quantity) for line in purchase.lines)
-    return BoughtFacts(purchase.occurred_at, purchase.store or "", parts)
+def bought_facts(
+    purchase: PurchaseFacts, returned: Mapping[int, Decimal] = MappingProxyType({})
+) -> BoughtFacts:
+    """Return a purchase as an earlier one of its member's next.
+
+    ``returned`` is what came back of it: quantity by the place of the line.
+    """
+    unit = Decimal(1).scaleb(-money.minor_digits(purchase.currency))
+    parts = []
+    for place, line in enumerate(purchase.lines):
+        left, net = line.quantity - returned.get(place, 0), line.net
+        if left != line.quantity:
+            net = (net * left / line.quantity).quantize(unit, ROUND_HALF_UP)
+        if left > 0:
+            parts.append((line.category or "", net, left))
+    return BoughtFacts(purchase.occurred_at, purchase.store or "", tuple(parts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ before the fact counts, and not what came back of it, whenever that was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -55,6 +55,23 @@ def window_of(leaf: Mapping[str, Any]) -> Window:
         category=None if category is None else nfc(category),
         store=None if store is None else nfc(store),
     )
+
+
+def asked_by(definitions: Iterable[Mapping[str, Any]]) -> frozenset[Window]:
+    """Return over how long rules ask what a member bought, whatever the category or store."""
+    trees = [body.get(key) for body in definitions for key in ("when", "lines")]
+    return frozenset(
+        Window(leaf.get("days"), leaf.get("months")) for tree in trees for leaf in _leaves(tree)
+    )
+
+
+def _leaves(tree: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
+    if not tree:
+        return
+    for each in (*tree.get("all", ()), *tree.get("any", ()), tree.get("not")):
+        yield from _leaves(each)
+    if str(tree.get("attr", "")).startswith(HISTORY):
+        yield tree
 
 
 def problems(leaf: Mapping[str, Any], join: Callable[[str], str]) -> Iterator[tuple[str, str]]:

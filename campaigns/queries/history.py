@@ -18,7 +18,9 @@ import orjson
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from campaigns.earning.facts import (
+    ConsentFacts,
     EventFacts,
+    IdentifierFacts,
     LineFacts,
     MemberFacts,
     PurchaseFacts,
@@ -72,7 +74,12 @@ SELECT m.id, m.public_id::text, m.number, m.status, m.enrolled_at, m.birth_date,
   (SELECT json_agg(json_build_array(t.tag, t.tagged_at, t.expires_at))::text
    FROM members_membertag t WHERE t.member_id = m.id),
   (SELECT json_agg(json_build_array(s.code, s.text, s.value::text))::text
-   FROM members_memberscore s WHERE s.member_id = m.id)
+   FROM members_memberscore s WHERE s.member_id = m.id),
+  (SELECT json_agg(json_build_array(i.kind, i.added_at, i.verified_at))::text
+   FROM members_identifier i WHERE i.member_id = m.id),
+  (SELECT json_agg(json_build_array(c.purpose || ':' || c.channel, c.granted, c.at)
+      ORDER BY c.at, c.id)::text
+   FROM members_consentrecord c WHERE c.member_id = m.id)
 FROM members_member m WHERE m.id = ANY (%(members)s) ORDER BY m.id
 """
 
@@ -148,10 +155,14 @@ def wanted(zone: ZoneInfo, documents: Iterable[Mapping[str, Any]]) -> Wanted:
     """Return what replaying the documents needs to read."""
     text = b"".join(map(orjson.dumps, documents))
     columns = ", ".join(
-        f"l.{name}" if f'"line.{name}"'.encode() in text else missing
-        for name, missing in _COLUMNS.items()
+        f"l.{name}" if _is_asked(name, text) else missing for name, missing in _COLUMNS.items()
     )
     return Wanted(columns, zone)
+
+
+def _is_asked(column: str, text: bytes) -> bool:
+    is_windowed = column == "category" and b'"history.' in text
+    return is_windowed or f'"line.{column}"'.encode() in text
 
 
 def extent(source: BaseDatabaseWrapper) -> dict[str, Any]:
@@ -208,6 +219,8 @@ def _people(rows: Rows) -> list[Person]:
                 segments=frozenset(row[8]),
                 tags=tuple(_tag(*each) for each in orjson.loads(row[10])) if row[10] else (),
                 scores=dict(_score(*each) for each in orjson.loads(row[11])) if row[11] else {},
+                identifiers=tuple(_identifier(*each) for each in orjson.loads(row[12] or "[]")),
+                consents=tuple(_consent(*each) for each in orjson.loads(row[13] or "[]")),
             ),
             enrolled_at=row[4],
             lifts=tuple(_lift(*each) for each in orjson.loads(row[9])) if row[9] else (),
@@ -232,6 +245,15 @@ def _tag(tag: str, tagged_at: str, expires_at: str | None) -> TagFacts:
 
 def _score(code: str, text: str, value: str | None) -> tuple[str, ScoreFacts]:
     return code, ScoreFacts(text, None if value is None else Decimal(value))
+
+
+def _identifier(kind: str, added_at: str, verified_at: str | None) -> IdentifierFacts:
+    verified = datetime.fromisoformat(verified_at) if verified_at else None
+    return IdentifierFacts(kind, datetime.fromisoformat(added_at), verified)
+
+
+def _consent(name: str, granted: bool, at: str) -> ConsentFacts:
+    return ConsentFacts(name, granted, datetime.fromisoformat(at))
 
 
 def _lines(rows: Rows) -> dict[int, list[LineFacts]]:

@@ -16,8 +16,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from campaigns.earning.attributes import HISTORY
-from campaigns.earning.conditions import leaves
+from campaigns.earning import windows
 from campaigns.earning.results import Pending, pending_of
 from campaigns.earning.rules import (
     Cap,
@@ -108,7 +107,7 @@ class Rulebook:
     needs_history: bool
     renewable: tuple[Currency, ...] = ()
     needs_standing: bool = False
-    windows: tuple[Window, ...] = ()
+    windows: frozenset[Window] = frozenset()
     leap_day: str = "feb28"
 
     def rules_at(self, occurred_at: datetime) -> Published | None:
@@ -192,22 +191,10 @@ def _load() -> Rulebook:
         needs_segments=any(name in text for name in SEGMENT_ATTRIBUTES),
         needs_history=any(name in text for name in HISTORY_ATTRIBUTES),
         needs_standing=any(name in text for name in STANDING_ATTRIBUTES),
-        windows=tuple(_windows(row.definition for row in versions.values())),
+        windows=windows.asked_by(row.definition for row in versions.values()),
         renewable=tuple(each for each in currencies.values() if each.renewed_by),
         leap_day=program.document.get("program", {}).get("leap_day") or "feb28",
     )
-
-
-def _windows(definitions: Iterable[Mapping[str, Any]]) -> set[Window]:
-    """Return how far back rules ask what a member bought."""
-    trees = (body.get(key) for body in definitions for key in ("when", "lines"))
-    return {
-        Window(leaf.get("days"), leaf.get("months"))
-        for tree in trees
-        if tree
-        for leaf in leaves(tree)
-        if leaf["attr"].startswith(HISTORY)
-    }
 
 
 def _currencies(program: Program) -> dict[str, Currency]:

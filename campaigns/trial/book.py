@@ -22,6 +22,7 @@ from campaigns.earning.rules import (
     trigger_of,
 )
 from campaigns.earning.stacking import EVERYTHING, Stacking, compile_stacking
+from campaigns.earning.windows import Window, asked_by
 from campaigns.programfile import (
     ProgramDocument,
     canonical,
@@ -81,6 +82,7 @@ class Book:
     undo_upgrade_days: int
     prices: Mapping[str, Price]
     stacking: Stacking = EVERYTHING
+    windows: frozenset[Window] = frozenset()
     # How much dearer a reward is than when members redeemed it.
     repriced: Mapping[str, Fraction] = field(default_factory=dict)
 
@@ -120,7 +122,8 @@ def make_book(document: ProgramDocument, *, always_on: frozenset[str] = frozense
         ),
     )
     grouped: dict[str, list[CompiledRule]] = {}
-    for body in live_definitions(running):
+    bodies = live_definitions(running)
+    for body in bodies:
         rule = compile_definition(body, 1)
         grouped.setdefault(rule.trigger, []).append(rule)
     tiers = document.tiers
@@ -149,6 +152,7 @@ def make_book(document: ProgramDocument, *, always_on: frozenset[str] = frozense
         stacking=compile_stacking(
             stacking_of(document), {each.code: each.value for each in document.points}
         ),
+        windows=asked_by(bodies),
     )
 
 

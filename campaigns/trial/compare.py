@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from heapq import nlargest
@@ -33,8 +33,13 @@ class Plan:
     def of(
         cls, before: Book, after: Book, *, starts_at: datetime | None, ends_at: datetime
     ) -> Plan:
-        """Return the plan, rewards of the second priced in proportion to the first."""
-        return cls(before, repriced(after, before), starts_at, ends_at)
+        """Return the plan, rewards of the second priced in proportion to the first.
+
+        What the second asks about the past is kept under the first already.
+        """
+        windows = before.windows | after.windows
+        priced = replace(repriced(after, before), windows=windows)
+        return cls(replace(before, windows=windows), priced, starts_at, ends_at)
 
 
 class Pair(NamedTuple):

@@ -11,7 +11,13 @@ from fractions import Fraction
 from typing import Final
 
 from campaigns.earning import evaluate
-from campaigns.earning.facts import EventFacts, MemberFacts, PurchaseFacts
+from campaigns.earning.facts import (
+    BoughtFacts,
+    EventFacts,
+    MemberFacts,
+    PurchaseFacts,
+    bought_facts,
+)
 from campaigns.earning.results import (
     AwardDraft,
     Evaluation,
@@ -65,6 +71,7 @@ class Run:
         self.counters = Counters()
         self.uses: list[Use] = []
         self.history: list[datetime] = []
+        self.bought: dict[int, BoughtFacts] = {}
         self.receipts: dict[int, Receipt] = {}
         self.debits: dict[int, Taken] = {}
         self._early: dict[int, dict[int, Decimal]] = {}
@@ -82,6 +89,7 @@ class Run:
         other.counters.update(self.counters)
         other.uses = list(self.uses)
         other.history = list(self.history)
+        other.bought = dict(self.bought)
         other.receipts = {
             row: replace(each, taken=list(each.taken), returned=dict(each.returned))
             for row, each in self.receipts.items()
@@ -146,9 +154,11 @@ class Run:
         insort(self.history, at)
         self.tally.purchases += 1
         self.tally.net += fact.facts.net
+        row = fact.order.row
+        early = self._early.pop(row, {})
+        if self.book.windows:
+            self.bought[row] = bought_facts(fact.facts, early)
         if fact.comes_back:
-            row = fact.order.row
-            early = self._early.pop(row, {})
             self.receipts[row] = Receipt(
                 fact.facts,
                 evaluation.awards,
@@ -209,6 +219,7 @@ class Run:
             tier=self.climb.tier_at(at) if self.climb else None,
             purchases_count=earlier,
             last_purchase_at=self.history[earlier - 1] if earlier else None,
+            bought=tuple(self.bought.values()),
         )
 
     def _count(self, award: AwardDraft, month: str) -> None:
@@ -302,6 +313,8 @@ class Run:
                 self._release(award, points, receipt.taken[number] == award.points, shared)
         for place, quantity in fact.parts:
             receipt.returned[place] = receipt.returned.get(place, Decimal(0)) + quantity
+        if fact.purchase in self.bought:
+            self.bought[fact.purchase] = bought_facts(receipt.facts, receipt.returned)
         at = receipt.facts.occurred_at
         self.uses += [
             Use(fact.order, self.person.id, key, -points, -uses, fact.occurred_at)
