@@ -127,6 +127,12 @@ NAVIGATION = [
     ),
     _group(
         _("Campaigns"),
+        {
+            "title": _("Start a campaign"),
+            "icon": "rocket_launch",
+            "link": reverse_lazy("campaign_templates"),
+            "permission": lambda request: request.user.has_perm("campaigns.add_campaigndraft"),
+        },
         _item(_("Drafts of campaigns"), "edit_note", "campaigns.campaigndraft"),
         _item(_("Steps of campaigns"), "timeline", "campaigns.campaignstep"),
         _item(_("Versions of campaigns"), "history_edu", "campaigns.campaignversion"),

@@ -14,6 +14,7 @@ from loyalty_site.admin.coupons import coupons_page
 from loyalty_site.admin.liability import liability_page
 from loyalty_site.admin.partnering import partner_file
 from loyalty_site.admin.trying import basket_page, draft_page
+from loyalty_site.admin.starting import start_page, templates_page
 from loyalty_site.admin.waiting import waiting_page
 from loyalty_site.views import (
     earn,
@@ -79,6 +80,12 @@ urlpatterns = [
     path("healthz", views_health.healthz, name="healthz"),
     path("readyz", views_health.readyz, name="readyz"),
     path("language", set_language, name="set_language"),
+    path("admin/start-campaign/", admin.site.admin_view(templates_page), name="campaign_templates"),
+    path(
+        "admin/start-campaign/<slug:code>/",
+        admin.site.admin_view(start_page),
+        name="campaign_start",
+    ),
     path("admin/clearing/", admin.site.admin_view(clearing_page), name="clearing"),
     path("admin/waiting/", admin.site.admin_view(waiting_page), name="waiting"),
     path("admin/coupons/", admin.site.admin_view(coupons_page), name="coupons"),
