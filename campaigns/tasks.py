@@ -7,7 +7,12 @@ from django.utils import timezone
 
 from campaigns.services import backtests
 from campaigns.services.occasions import NOTE_OCCASIONS
-from campaigns.services.periodic import MOVE_CAMPAIGNS, REFRESH_SEGMENTS, RETRY_PARKED_RETURNS
+from campaigns.services.periodic import (
+    MOVE_CAMPAIGNS,
+    REFRESH_SEGMENTS,
+    RETRY_PARKED_RETURNS,
+    TAKE_ANNOUNCED,
+)
 from members.services import jobs
 
 
@@ -40,3 +45,9 @@ def backtest() -> None:
     """Replay every draft that staff asked about and nobody took up."""
     for pk in backtests.waiting():
         backtests.run(pk)
+
+
+@shared_task
+def take_announced() -> None:
+    """Let changes hold whose notice has run."""
+    jobs.run(TAKE_ANNOUNCED, moment=timezone.now())

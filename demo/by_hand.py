@@ -41,16 +41,16 @@ def print_lids(moment: datetime) -> int:
 
     Nobody is told them: whoever wants to try one makes a batch of their own in the admin.
     """
-    clerk = _clerk()
+    asker = clerk()
     try:
         _, made = codes.make(
             spec=BatchSpec(code="lids", name="Lids of jam jars", count=LIDS),
-            user=clerk,
+            user=asker,
             moment=moment,
         )
     except BatchExists:
         return 0
-    member = Member.objects.filter(status=Member.Status.ACTIVE).exclude(user=clerk).order_by("pk")
+    member = Member.objects.filter(status=Member.Status.ACTIVE).exclude(user=asker).order_by("pk")
     for found, code in zip(member[:REDEEMED], made, strict=False):
         codes.redeem(member=found, code=code, actor=f"member:{found.pk}", moment=moment)
     return len(made)
@@ -100,7 +100,7 @@ def ask(moment: datetime) -> int:
         minimum_seconds=5,
     )
     try:
-        surveys.make(spec=spec, user=_clerk(), moment=moment)
+        surveys.make(spec=spec, user=clerk(), moment=moment)
     except SurveyExists:
         return 0
     return 1
@@ -110,11 +110,11 @@ def adjust(moment: datetime) -> int:
     """Make both acts for the first two members; return how many there are. A repeat makes none."""
     program = current_program()
     currency = point_currency(program)
-    clerk = _clerk()
+    asker = clerk()
     alone, _daily = approvals.limits(currency.pk)
     told = [("service", 200, NOTE), ("goodwill", alone * 5, "")]
     active = Member.objects.filter(program=program, status=Member.Status.ACTIVE)
-    members = active.exclude(user=clerk).order_by("pk")[: len(told)]
+    members = active.exclude(user=asker).order_by("pk")[: len(told)]
     for member, (reason, points, note) in zip(members, told, strict=False):
         adjustments.adjust(
             wish=Wish(
@@ -127,13 +127,14 @@ def adjust(moment: datetime) -> int:
                 why="Called the shop.",
                 key=uuid5(NAMES, reason),
             ),
-            by=clerk,
+            by=asker,
             moment=moment,
         )
     return len(members)
 
 
-def _clerk() -> User:
+def clerk() -> User:
+    """Return the login of the one who asks for everything."""
     return User.objects.filter(email=CLERK_EMAIL).first() or User.objects.create_user(
         # Nobody logs in as this person: staff approve what they asked for.
         CLERK_EMAIL,

@@ -134,6 +134,7 @@ NAVIGATION = [
             "permission": lambda request: request.user.has_perm("campaigns.add_campaigndraft"),
         },
         _item(_("Drafts of campaigns"), "edit_note", "campaigns.campaigndraft"),
+        _item(_("Announced changes"), "notification_important", "campaigns.announcedchange"),
         _item(_("Steps of campaigns"), "timeline", "campaigns.campaignstep"),
         _item(_("Versions of campaigns"), "history_edu", "campaigns.campaignversion"),
         _item(_("Limits of campaigns"), "shield_person", "campaigns.campaignpolicy"),

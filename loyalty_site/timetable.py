@@ -43,6 +43,7 @@ TIMETABLE = (
     # Before the segments, which may ask for what it finds.
     Entry(name="score members", task="members.tasks.score_members", daily_at=(1, 30)),
     Entry(name="refresh segments", task="campaigns.tasks.refresh_segments", daily_at=(2, 0)),
+    Entry(name="take announced", task="campaigns.tasks.take_announced", every_seconds=300),
     Entry(name="move campaigns", task="campaigns.tasks.move_campaigns", every_seconds=60),
     Entry(name="note occasions", task="campaigns.tasks.note_occasions", every_seconds=900),
     Entry(name="find duplicates", task="members.tasks.find_duplicates", daily_at=(2, 15)),

@@ -50,6 +50,7 @@ api_patterns = [
 page_patterns = [
     path("", public.index, name="index"),
     path("how-it-works", public.how_it_works, name="how_it_works"),
+    path("program/changes", public.changes, name="changes"),
     path("manifest.webmanifest", public.manifest, name="manifest"),
     path("home", member.home_page, name="home"),
     path("activity", member.activity, name="activity"),

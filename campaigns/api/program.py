@@ -56,6 +56,20 @@ PROGRAM = record(
         )
     ),
     stacking=array(TEXT),
+    changes=array(
+        record(
+            kind=choice(
+                *("reward_price", "reward_value", "point_value", "expiry"),
+                *("threshold", "tier_window", "notice"),
+            ),
+            code=TEXT,
+            before=nullable(TEXT),
+            after=nullable(TEXT),
+            announced_at=INSTANT,
+            effective_at=INSTANT,
+            sentence=TEXT,
+        )
+    ),
     rules=array(
         record(
             code=TEXT,

@@ -1,6 +1,7 @@
 """Rules, what they gave and why."""
 
 from campaigns.models.awards import Award, AwardReversal, Event
+from campaigns.models.changes import AnnouncedChange
 from campaigns.models.codes import CodeBatch, EarningCode
 from campaigns.models.drafts import (
     CampaignDraft,
@@ -21,6 +22,7 @@ from campaigns.models.surveys import Survey, SurveyAnswer
 from campaigns.models.trials import Backtest
 
 __all__ = [
+    "AnnouncedChange",
     "Award",
     "AwardReversal",
     "Backtest",

@@ -50,6 +50,7 @@ class ProgramSection:
 
     ``leap_day`` is where 29 February falls in years without one: ``feb28``, also where it is
     None, or ``mar1``.
+    What makes points worth less is announced ``notice_days`` before it holds; None is at once.
     """
 
     code: str
@@ -61,6 +62,7 @@ class ProgramSection:
     claim_days: int
     effective_from: datetime | None
     leap_day: str | None = None
+    notice_days: int | None = None
 
     @property
     def zone(self) -> ZoneInfo:

@@ -142,6 +142,7 @@ def _program(reader: Reader) -> ProgramSection:
         claim_days=reader.integer("claim_days", most=3650, default=30),
         effective_from=reader.moment("effective_from", zone),
         leap_day=_leap_day(reader),
+        notice_days=_notice(reader),
     )
 
 
@@ -150,6 +151,12 @@ def _leap_day(reader: Reader) -> str | None:
         return reader.choice("leap_day", ("feb28", "mar1"))
     reader.raw("leap_day")
     return None
+
+
+def _notice(reader: Reader) -> int | None:
+    if not reader.has("notice_days"):
+        return reader.raw("notice_days")  # type: ignore[no-any-return]  # it is missing or null
+    return reader.integer("notice_days", most=365)
 
 
 def _money(reader: Reader) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from campaigns.earning.sentences import cap_sentence, rule_sentence, stacking_sentences
 from campaigns.programfile.rule_document import LIVE_STATUSES
+from campaigns.queries.changes import told
 from loyalty_site.lib.languages import pick
 from members.models import PointCurrency, Program, Tier
 
@@ -31,6 +32,7 @@ def published_program(
             *(_rule(rule, None, languages) for rule in document.get("rules", ())),
             *_campaign_rules(document, languages, moment),
         ],
+        "changes": told(program, languages, moment),
         "caps": [{**cap, "sentence": cap_sentence(cap)} for cap in document.get("caps", ())],
         "stacking": stacking_sentences(document.get("stacking") or {}),
     }

@@ -333,7 +333,13 @@ def rebased(draft: CampaignDraft, now: Mapping[str, Any] | None) -> comparing.Me
 def _apply(campaign: Mapping[str, Any], hand: Hand, moment: datetime) -> None:
     document = with_campaign(live(), campaign)
     with _refusals():
-        programs.apply(document=document, moment=moment, actor=f"staff:{hand.user_id}", hand=hand)
+        programs.apply(
+            document=document,
+            moment=moment,
+            actor=f"staff:{hand.user_id}",
+            hand=hand,
+            is_file=False,
+        )
 
 
 @transaction.atomic

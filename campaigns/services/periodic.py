@@ -6,6 +6,7 @@ from datetime import datetime
 
 from campaigns.services.campaign_rows import move_by_clock
 from campaigns.services.occasions import NOTE_OCCASIONS
+from campaigns.services.program import take_announced
 from campaigns.services.returns import retry_parked
 from campaigns.services.segments import refresh_segments
 from members.services.jobs import Job, Trouble
@@ -20,6 +21,10 @@ def _refresh(moment: datetime, trouble: Trouble) -> int | None:
     return refresh_segments(moment=moment)
 
 
+def _take(moment: datetime, trouble: Trouble) -> int | None:
+    return take_announced(moment=moment)
+
+
 def _move(moment: datetime, trouble: Trouble) -> int | None:
     return move_by_clock(moment=moment)
 
@@ -29,7 +34,14 @@ RETRY_PARKED_RETURNS = Job(
 )
 REFRESH_SEGMENTS = Job(name="refresh_segments", chunk=_refresh, is_exclusive=False, in_chunks=False)
 MOVE_CAMPAIGNS = Job(name="move_campaigns", chunk=_move, in_chunks=False)
+TAKE_ANNOUNCED = Job(name="take_announced", chunk=_take, in_chunks=False)
 JOBS = {
     job.name: job
-    for job in (RETRY_PARKED_RETURNS, REFRESH_SEGMENTS, MOVE_CAMPAIGNS, NOTE_OCCASIONS)
+    for job in (
+        RETRY_PARKED_RETURNS,
+        REFRESH_SEGMENTS,
+        MOVE_CAMPAIGNS,
+        NOTE_OCCASIONS,
+        TAKE_ANNOUNCED,
+    )
 }

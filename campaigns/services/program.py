@@ -15,11 +15,14 @@ from campaigns.programfile import (
     ProgramDocument,
     canonical,
     caps_of,
+    from_canonical,
     live_definitions,
     stacking_of,
 )
 from campaigns.services import segments
 from campaigns.services.campaign_rows import Hand, apply_campaigns
+from campaigns.services.fair_change import Held, hold_back, open_changes
+from campaigns.services.fair_change import write as write_changes
 from loyalty_site.lib.errors import DomainError
 from members.models import Program, Purchase
 from members.services import attributes
@@ -68,14 +71,41 @@ def lock() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
 
 
-def plan(document: ProgramDocument) -> list[Change]:
+def plan(document: ProgramDocument, moment: datetime | None = None) -> list[Change]:
     """Return what applying the document would change; nothing is written.
 
+    With a moment, what needs a notice first stands in a line of its own, with the instant from
+    which it can hold; without one the two documents are compared as they are.
+
     :raises ProgramHasHistory: it would change what purchases rely on.
+    :raises NoticeCannotBeHeld: what needs a notice cannot be told from the rest.
     """
     wanted = _stored_form(document)
     current = live_document() or {}
     _refuse_rewriting(current, wanted)
+    if moment is None:
+        return _changes(current, wanted)
+    held = hold_back(current=current, wanted=wanted, moment=moment, is_file=True)
+    return [*_changes(current, held.wanted), *_notices(held)]
+
+
+def _notices(held: Held) -> list[Change]:
+    zone = held.document.program.zone
+    withdrawn = [
+        Change("-", f"announced {each.path}: {_short(each.after)}", "withdrawn")
+        for each in held.dropped
+    ]
+    return withdrawn + [
+        Change(
+            "!",
+            f"{each.path}: {_short(each.before)} -> {_short(each.after)}",
+            f"from {at.astimezone(zone):%Y-%m-%d %H:%M} on, since it needs a notice",
+        )
+        for each, at in held.waiting
+    ]
+
+
+def _changes(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Change]:
     changes = _compare("program", current.get("program"), wanted["program"])
     changes += _compare("tiers", current.get("tiers"), wanted["tiers"])
     for section in SECTIONS:
@@ -164,8 +194,13 @@ def apply(
     moment: datetime,
     actor: str = "program",
     hand: Hand | None = None,
+    is_file: bool = True,
 ) -> list[Change]:
     """Make the database equal to the document and return what changed.
+
+    What makes points worth less holds once the program's notice has run: until then it is
+    announced, and what held before stays. ``is_file`` is false for a document that is made from
+    the live one, and hence says nothing of what is announced.
 
     What it publishes or retires holds for what is recorded from then on. History
     is never deleted. A repeat changes nothing. ``hand`` is the step of staff for which the
@@ -173,16 +208,19 @@ def apply(
 
     :raises ProgramHasHistory: it would change what purchases rely on.
     :raises CampaignStepRefused: a campaign would take a step that there is not.
+    :raises NoticeCannotBeHeld: what needs a notice cannot be told from the rest.
     """
     lock()
-    changes = plan(document)
-    wanted = _stored_form(document)
-    current = live_document() or {}
+    stated, current = _stored_form(document), live_document() or {}
+    _refuse_rewriting(current, stated)
+    held = hold_back(current=current, wanted=stated, moment=moment, is_file=is_file)
+    wanted, document = held.wanted, held.document
+    changes = _changes(current, wanted)
     program = member_side.apply_program(wanted)
     apply_campaigns(
         program=program, rows=wanted["campaigns"], moment=moment, actor=actor, hand=hand
     )
-    _publish(program, document, moment, actor, is_by_hand=hand is not None)
+    _publish(program, document, moment, actor, is_by_hand=not is_file)
     catalog.apply_rewards(
         program=program,
         rewards=wanted["rewards"],
@@ -199,11 +237,28 @@ def apply(
         ],
         moment=moment,
     )
+    write_changes(program=program, held=held, wanted=stated, moment=moment, actor=actor)
     if changes:
         program.document = wanted
         program.version += 1
         program.save(update_fields=["document", "version"])
-    return changes
+    return [*changes, *_notices(held)]
+
+
+@transaction.atomic
+def take_announced(*, moment: datetime) -> int:
+    """Let the announced changes hold whose notice has run; return how many.
+
+    A repeat finds nothing.
+
+    :raises NoticeCannotBeHeld: the rest is no program without the parts that wait on.
+    """
+    lock()
+    due = sum(each.effective_at <= moment for each in open_changes())
+    current = live_document()
+    if due and current is not None:
+        apply(document=from_canonical(current), moment=moment, actor="notice", is_file=False)
+    return due
 
 
 def _publish(

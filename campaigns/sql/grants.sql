@@ -8,3 +8,6 @@ REVOKE DELETE, TRUNCATE ON public.campaigns_limitcounter FROM {site};
 REVOKE UPDATE, DELETE, TRUNCATE ON
   public.campaigns_campaignversion, public.campaigns_campaignstep FROM {site};
 REVOKE DELETE, TRUNCATE ON public.campaigns_campaigndraft, public.campaigns_campaign FROM {site};
+-- What was announced stays; only when it was taken or withdrawn is added.
+REVOKE UPDATE, DELETE, TRUNCATE ON public.campaigns_announcedchange FROM {site};
+GRANT UPDATE (taken_at, withdrawn_at) ON public.campaigns_announcedchange TO {site};

@@ -19,6 +19,7 @@ from campaigns import comparing, lifecycle
 from campaigns.admin.rules import with_versions
 from campaigns.lifecycle import State, Who
 from campaigns.models import (
+    AnnouncedChange,
     Campaign,
     CampaignDraft,
     CampaignPolicy,
@@ -356,3 +357,21 @@ class CampaignPolicyAdmin(TypedModelAdmin[CampaignPolicy]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(AnnouncedChange)
+class AnnouncedChangeAdmin(ReadOnlyAdmin[AnnouncedChange]):
+    """Changes that make points worth less, with the day from which they hold."""
+
+    list_display = ("kind", "code", "before", "after", "announced_at", "effective_at", "standing")
+    list_filter = ("kind",)
+    list_select_related = ("program",)
+    search_fields = ("code", "path")
+    ordering = ("-effective_at", "-pk")
+
+    @badge(gettext_lazy("state"), announced="warning", taken="success", withdrawn="danger")
+    def standing(self, change: AnnouncedChange) -> tuple[str, str]:
+        """Return whether it holds."""
+        if change.withdrawn_at:
+            return "withdrawn", _("withdrawn")
+        return ("taken", _("holds")) if change.taken_at else ("announced", _("announced"))

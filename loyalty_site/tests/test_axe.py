@@ -46,6 +46,7 @@ MEMBERS = [
         "/transfers",
         "/pool",
         "/how-it-works",
+        "/program/changes",
         "/accounts/email/",
         "/accounts/password/change/",
         "/accounts/2fa/",

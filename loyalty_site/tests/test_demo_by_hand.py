@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from campaigns.models import EarningCode
-from campaigns.tests.shop import join
-from demo import by_hand
-from loyalty_site.tests import staffed
+from campaigns.models import AnnouncedChange, CampaignDraft, EarningCode
+from campaigns.programfile import parse
+from campaigns.services import drafts, program
+from campaigns.tests.shop import join, rule
+from demo import by_hand, campaigning
+from loyalty_site.tests import club, staffed
 from members.models import Approval, LedgerNote, Member, Pool, Program
 from members.services import pool_points, reconciliation
 from members.tests.people import earn
@@ -62,3 +64,32 @@ def test_the_demo_asks_its_members_once(db: None) -> None:
     staffed.open_shop()
 
     assert [by_hand.ask(timezone.now()) for _ in range(2)] == [1, 0]
+
+
+def test_the_demo_has_a_campaign_in_review_once(db: None) -> None:
+    staffed.open_shop()
+
+    written = [campaigning.write_campaign(timezone.now()) for _ in range(2)]
+
+    draft = CampaignDraft.objects.get()
+    assert written == [True, False]
+    assert (draft.state, draft.campaign.status) == ("in_review", "in_review")
+    assert not drafts.may_start_alone(draft)
+
+
+def test_the_demo_announces_a_dearer_reward_and_keeps_what_staff_started(db: None) -> None:
+    club.open_club()
+    moment = club.NOW
+    body = {"code": "mine", "name": {"en": "Mine"}, "budget_points": 1, "rules": [rule("m", 1)]}
+    root = staffed.superuser()
+    drafts.start(
+        draft_id=drafts.begin(body=body, by=root, moment=moment).pk, by=root, moment=moment
+    )
+    document = parse(club.FILE.read_text(encoding="utf-8"))
+
+    for _ in range(2):
+        program.apply(document=campaigning.stated(document), moment=moment)
+
+    change = AnnouncedChange.objects.get()
+    assert (change.path, change.before, change.after) == ("rewards.tote.points_price", 900, 1000)
+    assert "mine" in [each["code"] for each in drafts.live()["campaigns"]]

@@ -13,6 +13,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from campaigns.programfile import parse
+from campaigns.services import program
 from loyalty_site.tests import club
 from loyalty_site.tests.club import DAY, JOINED, NOW
 from members.models import Member, Message, User
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 PAGES = [
     *("/home", "/rewards", "/rewards?show=affordable", "/rewards/coffee/redeem", "/codes"),
-    *("/card", "/activity", "/profile", "/how-it-works"),
+    *("/card", "/activity", "/profile", "/how-it-works", "/program/changes"),
 ]
 KIBIBYTE = 1024
 
@@ -77,7 +79,9 @@ def test_every_page_renders_for_a_member_with_nothing_yet(browser: Client, path:
     assert browser.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if path != "/how-it-works"])
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if path not in {"/how-it-works", "/program/changes"}]
+)
 def test_a_member_page_asks_to_log_in_and_comes_back(member: Member, path: str) -> None:
     answer = Client().get(path)
 
@@ -331,3 +335,23 @@ def test_the_manifest_names_the_program(member: Member) -> None:
     assert answer["Content-Type"] == "application/manifest+json"
     assert answer.json()["name"] == "Alva Club"
     assert answer.json()["start_url"] == "/home"
+
+
+def test_the_changes_say_what_they_mean_for_ones_own_points(
+    member: Member, browser: Client
+) -> None:
+    club.buy(member, "420.00", at=NOW - DAY)
+    text = club.FILE.read_text(encoding="utf-8")
+    dearer = text.replace("points_price: 150", "points_price: 300")
+    dearer = dearer.replace("threshold: 1250", "threshold: 1500")
+    program.apply(document=parse(dearer), moment=NOW)
+
+    mine, anybodys = (text_of(each, "/program/changes") for each in (browser, Client()))
+
+    assert "Coffee at the bar costs 300 points instead of 150." in anybodys
+    assert "Your 470 points buy 3 of them now, and 1 then." in mine
+    assert "Silver asks for 1,500 status points instead of 1,250." in mine
+    assert "You have 420 status points: 1,080 more are asked for then." in mine
+    assert "1 of 8 rewards becomes dearer." in mine
+    assert "at least 30 days before" in anybodys
+    assert "Your" not in anybodys.partition("To come")[2]

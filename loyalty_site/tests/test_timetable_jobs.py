@@ -18,6 +18,7 @@ import time_machine
 from django.db import connection, transaction
 
 from campaigns.bodies import parse_purchase, parse_return
+from campaigns.models import AnnouncedChange
 from campaigns.programfile import parse
 from campaigns.queries import rulebook
 from campaigns.services import intake, returns
@@ -80,6 +81,8 @@ STATE = {
     " JOIN members_segment s ON s.id = m.segment_id ORDER BY 1, 2",
     "scores": "SELECT member_id, code, text, value FROM members_memberscore ORDER BY 1, 2",
     "tags": "SELECT member_id, tag FROM members_membertag ORDER BY 1, 2",
+    "announced": "SELECT a.path, a.taken_at IS NULL, r.points_price"
+    " FROM campaigns_announcedchange a JOIN rewards_reward r ON r.code = a.code ORDER BY 1",
     "campaigns": "SELECT c.code, c.status, count(s.id) FROM campaigns_campaign c"
     " LEFT JOIN campaigns_campaignstep s ON s.campaign_id = c.id GROUP BY 1, 2 ORDER BY 1",
     "occasions": "SELECT e.member_id, e.type, e.occurred_at, a.points FROM campaigns_event e"
@@ -112,6 +115,7 @@ CHANGES = {
     "campaigns.tasks.retry_parked_returns": "returns",
     "campaigns.tasks.refresh_segments": "segments",
     "members.tasks.score_members": "scores",
+    "campaigns.tasks.take_announced": "announced",
     "campaigns.tasks.move_campaigns": "campaigns",
     "campaigns.tasks.note_occasions": "occasions",
     "members.tasks.find_duplicates": "pairs",
@@ -179,7 +183,22 @@ def prepared(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     _hold_points_together(at=NOW - 6 * DAY)
     _get_points_from_a_partner(at=NOW - 45 * DAY)
     _leave_a_batch()
+    _announce_a_price(at=NOW - 29 * DAY)
     _write_what_is_old(connection.connection)
+
+
+def _announce_a_price(*, at: datetime) -> None:
+    AnnouncedChange.objects.create(
+        program=Program.objects.get(),
+        kind="reward_price",
+        code="coffee",
+        path="rewards.coffee.points_price",
+        before=150,
+        after=160,
+        notice_days=30,
+        announced_at=at,
+        effective_at=at + 31 * DAY,
+    )
 
 
 def _leave_a_batch() -> None:

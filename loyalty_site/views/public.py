@@ -11,6 +11,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_cookie
 
+from loyalty_site.pages import changes as changes_page
 from loyalty_site.pages import program as program_page
 from loyalty_site.pages.words import zone_of
 from loyalty_site.views.access import member_of
@@ -38,6 +39,19 @@ def how_it_works(request: HttpRequest) -> HttpResponse:
         tier = _tier_code(member) if member else None
         context = program_page.context(program=program, moment=moment, tier=tier)
         return render(request, "members/how_it_works.html", context | {"is_member": bool(member)})
+
+
+@require_safe
+@vary_on_cookie
+def changes(request: HttpRequest) -> HttpResponse:
+    """List what makes points worth less, and tell members what it does to theirs."""
+    member, moment = member_of(request), timezone.now()
+    program = member.program if member else Program.objects.order_by("pk").first()
+    if program is None:
+        return render(request, "members/changes.html", {}, status=503)
+    with timezone.override(zone_of(member) if member else program.timezone):
+        context = changes_page.context(program=program, moment=moment, member=member)
+        return render(request, "members/changes.html", context)
 
 
 @require_safe

@@ -60,18 +60,21 @@ class Command(BaseCommand):
         self.stdout.write(STARTER.read_text(encoding="utf-8"), ending="")
 
     def _plan(self, options: dict[str, Any]) -> None:
-        self._print_plan(program.plan(_read(options["file"])))
+        self._print_plan(program.plan(_read(options["file"]), timezone.now()))
 
     def _apply(self, options: dict[str, Any]) -> None:
         document = _read(options["file"])
-        changes = program.plan(document)
+        changes = program.plan(document, timezone.now())
         self._print_plan(changes)
         if not changes:
             return
         if not options["yes"] and not self._agreed():
             raise CommandError("nothing was applied")
         program.apply(document=document, moment=timezone.now())
-        self.stdout.write(f"Applied {len(changes)} changes.")
+        waiting = sum(change.sign == "!" for change in changes)
+        self.stdout.write(f"Applied {len(changes) - waiting} changes.")
+        if waiting:
+            self.stdout.write(f"Announced {waiting}, which hold from the moments above on.")
 
     def _agreed(self) -> bool:
         if not sys.stdin.isatty():

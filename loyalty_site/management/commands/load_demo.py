@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import F, Max
 from django.utils import timezone
 
-from campaigns.programfile import parse
+from campaigns.programfile import ProgramDocument, parse
 from campaigns.services import program as program_service
 from campaigns.services.periodic import JOBS as CAMPAIGN_JOBS
 from loyalty_site.lib.errors import DomainError
@@ -53,21 +53,26 @@ class Command(BaseCommand):
             raise CommandError(refusal.detail) from None
 
     def _load(self, text: str, zone: ZoneInfo, households: int | None, *, marker: str) -> None:
-        from demo import by_hand, journey, loading, program_window
+        from demo import by_hand, campaigning, journey, loading, program_window
 
         is_loaded = JobRun.objects.filter(name=marker, finished_at__isnull=False).exists()
         if households == 0 or is_loaded:
             last_day = _last_day(zone) or loading.today(zone) - timedelta(days=1)
-            self._apply(program_window.moved_to(text, last_day))
+            document = parse(program_window.moved_to(text, last_day))
+            # What was announced, and what staff started, is no part of the demo's file.
+            self._apply(campaigning.stated(document) if is_loaded else document)
             return
         data = journey.load(households, loading.today(zone), zone, currency=_money(text))
-        self._apply(program_window.moved_to(text, data.last_day))
+        document = parse(program_window.moved_to(text, data.last_day))
+        self._apply(document)
         run = JobRun.objects.create(name=marker, started_at=timezone.now())
         tally = loading.load(data, zone)
         by_hand.adjust(timezone.now())
         by_hand.print_lids(timezone.now())
         by_hand.ask(timezone.now())
         by_hand.found_household(timezone.now())
+        campaigning.write_campaign(timezone.now())
+        self._apply(campaigning.stated(document))
         self._settle()
         run.done = tally.purchases
         run.finished_at = timezone.now()
@@ -81,8 +86,8 @@ class Command(BaseCommand):
         for refused in tally.refused[:5]:
             self.stderr.write(f"  not loaded: {refused}")
 
-    def _apply(self, text: str) -> None:
-        changes = program_service.apply(document=parse(text), moment=timezone.now(), actor="demo")
+    def _apply(self, document: ProgramDocument) -> None:
+        changes = program_service.apply(document=document, moment=timezone.now(), actor="demo")
         if changes:
             self.stdout.write(f"  Applied the program: {len(changes)} changes")
 
