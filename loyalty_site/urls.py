@@ -13,8 +13,8 @@ from loyalty_site.admin.clearing import clearing_page
 from loyalty_site.admin.coupons import coupons_page
 from loyalty_site.admin.liability import liability_page
 from loyalty_site.admin.partnering import partner_file
-from loyalty_site.admin.trying import basket_page, draft_page
 from loyalty_site.admin.starting import start_page, templates_page
+from loyalty_site.admin.trying import basket_page, draft_page
 from loyalty_site.admin.waiting import waiting_page
 from loyalty_site.views import (
     earn,

@@ -30,42 +30,13 @@ from campaigns.models import (
 )
 from campaigns.services import drafts
 from campaigns.services.campaign_rows import OPEN_DRAFTS, CampaignStepRefused
+from campaigns.services.program import live_document
+from loyalty_site.admin.campaign_roles import DANGERS, STEPS, TAKEN, roles_of, staff, steps_for
 from loyalty_site.lib.admin import ReadOnlyAdmin, TypedModelAdmin, badge, life
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
 from members.models import User
-from members.queries.program import NoProgram
 
-# What each step is called on its button; the order is that of the buttons.
-STEPS = {
-    "submit": gettext_lazy("Submit for review"),
-    "start": gettext_lazy("Start"),
-    "approve": gettext_lazy("Approve and start"),
-    "send_back": gettext_lazy("Send back"),
-    "take_back": gettext_lazy("Take back"),
-    "resume": gettext_lazy("Resume"),
-    "pause": gettext_lazy("Pause"),
-    "end": gettext_lazy("End"),
-    "archive": gettext_lazy("Archive"),
-    "discard": gettext_lazy("Discard"),
-}
-DANGERS = frozenset({"end", "archive", "discard", "send_back"})
-# What a step was called when it was taken, for the life of a campaign.
-TAKEN = {
-    **{name: gettext_lazy(text) for name, text in (("submit", "submitted"), ("start", "started"))},
-    "approve": gettext_lazy("approved and started"),
-    "send_back": gettext_lazy("sent back"),
-    "take_back": gettext_lazy("taken back"),
-    "discard": gettext_lazy("discarded"),
-    "begin": gettext_lazy("began"),
-    "run_out": gettext_lazy("ran out"),
-    "pause": gettext_lazy("paused"),
-    "resume": gettext_lazy("resumed"),
-    "end": gettext_lazy("ended"),
-    "archive": gettext_lazy("archived"),
-    "republish": gettext_lazy("changed"),
-    "file": gettext_lazy("set by the program file"),
-}
 COLORS = {
     "active": "success",
     "paused": "warning",
@@ -73,40 +44,6 @@ COLORS = {
     "scheduled": "info",
     "ended": "danger",
 }
-
-
-def staff(request: HttpRequest) -> User:
-    """Return the login of the staff that asks."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
-
-
-def roles_of(user: User) -> set[Who]:
-    """Return the roles that a login has among campaigns."""
-    roles = set()
-    if user.has_perm("campaigns.change_campaigndraft"):
-        roles.add(Who.AUTHOR)
-    if user.has_perm("campaigns.approve_campaigndraft"):
-        roles.add(Who.APPROVER)
-    return roles
-
-
-def steps_for(campaign: Campaign, draft: CampaignDraft | None, user: User) -> list[str]:
-    """Return the steps that the person may take now, of the draft and of the campaign."""
-    roles, found = roles_of(user), set()
-    if draft is not None:
-        found |= set(lifecycle.steps_from(draft.state, roles)) & {*_DRAFT_STEPS}
-        is_own = user.pk in (draft.author_id, draft.edited_by_id)
-        found -= {"approve", "send_back"} if is_own else {"take_back"}
-        if not drafts.may_start_alone(draft):
-            found.discard("start")
-    if campaign.status not in lifecycle.UNPUBLISHED and not campaign.is_retired:
-        found |= set(lifecycle.steps_from(campaign.status, roles)) & {*drafts.SAID}
-    return [name for name in STEPS if name in found]
-
-
-_DRAFT_STEPS = ("submit", "start", "approve", "send_back", "take_back", "discard")
 
 
 def _used() -> Subquery:
@@ -230,12 +167,22 @@ def named(campaign: Campaign) -> str:
 def budget_of(campaign: Campaign) -> str:
     """Return what is left of a budget, of how much; a dash without one."""
     if campaign.budget_points is None:
-        return "-"
+        return _without_points(campaign)
     used = getattr(campaign, "used_points", None) or 0
     return _("%(left)s of %(all)s points") % {
         "left": f"{campaign.budget_points - used:,}",
         "all": f"{campaign.budget_points:,}",
     }
+
+
+def _without_points(campaign: Campaign) -> str:
+    """Return the other budgets, of which the counters tell what is left."""
+    told = [
+        (campaign.budget_money, _("%(all)s of money")),
+        (campaign.budget_uses, _("%(all)s uses")),
+    ]
+    found = [text % {"all": f"{figure:,}"} for figure, text in told if figure is not None]
+    return ", ".join(found) or "-"
 
 
 def _campaign(pk: int) -> Campaign:
@@ -278,12 +225,11 @@ def page_context(campaign: Campaign, user: User) -> dict[str, Any]:
     """Return what the page of a campaign shows."""
     opened = campaign.drafts.filter(OPEN_DRAFTS).select_related("author", "edited_by")
     draft = opened.first()
-    try:
-        now = drafts.live_campaign(campaign.code)
-    except NoProgram:
-        now = None
+    live = live_document() or {}
+    rows = live.get("campaigns") or ()
+    now = next((each for each in rows if each["code"] == campaign.code), None)
     body = draft.body if now is None and draft is not None else now
-    steps = list(campaign.steps.select_related("user", "version").order_by("-taken_at", "-pk"))
+    steps = campaign.steps.select_related("user").order_by("-taken_at", "-pk")[:50]
     return {
         "campaign": campaign,
         "campaign_name": named(campaign),
@@ -293,7 +239,7 @@ def page_context(campaign: Campaign, user: User) -> dict[str, Any]:
         "may_start_alone": draft is not None and drafts.may_start_alone(draft),
         "difference": _difference(draft, now),
         "conflicts": drafts.rebased(draft, now).conflicts if draft else (),
-        "life": [(step, TAKEN.get(step.name, step.name)) for step in steps[:50]],
+        "life": [(step, TAKEN.get(step.name, step.name)) for step in steps],
         "versions": list(campaign.versions.order_by("-number")[:20]),
         "acts": [(name, STEPS[name], name in DANGERS) for name in steps_for(campaign, draft, user)],
         "may_write": Who.AUTHOR in roles_of(user),

@@ -23,7 +23,8 @@ from campaigns.models import Campaign, CampaignDraft
 from campaigns.programfile import Problem, ProgramFileError
 from campaigns.programfile.single import campaign_text, read_campaign
 from campaigns.services import drafts
-from loyalty_site.admin.campaigning import named, roles_of, staff
+from loyalty_site.admin.campaign_roles import roles_of, staff
+from loyalty_site.admin.campaigning import named
 from loyalty_site.lib.admin import ReadOnlyAdmin, badge
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.localized import LocalizedField, asked_languages

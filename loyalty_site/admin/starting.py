@@ -37,7 +37,7 @@ from campaigns.models import Campaign
 from campaigns.programfile import ProgramFileError
 from campaigns.queries import usual as sales
 from campaigns.services import drafts
-from loyalty_site.admin.campaigning import roles_of, staff
+from loyalty_site.admin.campaign_roles import roles_of, staff
 from loyalty_site.admin.drafting import WEEKDAYS
 from loyalty_site.lib import calendars
 from loyalty_site.lib.errors import DomainError
