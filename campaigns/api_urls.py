@@ -5,6 +5,7 @@ from django.urls import path
 from campaigns.api.codes import MyCodesView
 from campaigns.api.erasure import MyErasureView
 from campaigns.api.events import EventsView
+from campaigns.api.missing import MyClaimsView
 from campaigns.api.program import ProgramView
 from campaigns.api.purchases import (
     ClaimView,
@@ -26,6 +27,7 @@ urlpatterns = [
     path("returns/<str:return_id>", ReturnView.as_view()),
     path("events", EventsView.as_view()),
     path("members/<str:member_id>/entries", MemberEntriesView.as_view()),
+    path("me/claims", MyClaimsView.as_view()),
     path("me/codes", MyCodesView.as_view()),
     path("me/surveys", MySurveysView.as_view()),
     path("me/surveys/<str:code>", MySurveyView.as_view()),

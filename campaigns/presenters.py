@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from campaigns.models import ClaimCase
 from loyalty_site.lib import money
 from members.models import Purchase
 
@@ -129,3 +130,18 @@ def price(amount: Decimal, digits: int) -> str:
     text = money.plain(amount)
     places = len(text.partition(".")[2])
     return text if places > digits else money.wire(amount, digits)
+
+
+def claim_case(case: ClaimCase) -> dict[str, Any]:
+    """Return a receipt that a member told of, and what became of it."""
+    return {
+        "id": str(case.public_id),
+        "receipt": case.receipt,
+        "date": case.day,
+        "total": money.plain(case.total),
+        "state": str(case.state),
+        "answer": case.answer or None,
+        "purchase": None if case.purchase is None else str(case.purchase.public_id),
+        "made_at": case.made_at,
+        "decided_at": case.decided_at,
+    }

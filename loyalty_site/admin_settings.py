@@ -114,6 +114,7 @@ NAVIGATION = [
         _item(_("Lot uses"), "call_split", "members.lotuse"),
         _item(_("Holds"), "lock_clock", "members.ledgerhold"),
         _item(_("Transfers"), "swap_horiz", "members.transfer"),
+        _item(_("Missing points"), "help_center", "campaigns.claimcase"),
         _item(_("Pools"), "diversity_3", "members.pool"),
         _item(_("In pools"), "group_add", "members.poolmembership"),
         _item(_("Invitations"), "mail", "members.poolinvite"),

@@ -19,6 +19,7 @@ from loyalty_site.admin.waiting import waiting_page
 from loyalty_site.views import (
     earn,
     member,
+    missing,
     pools,
     profile,
     proofs,
@@ -65,6 +66,7 @@ page_patterns = [
     path("profile", profile.profile_page, name="profile"),
     path("profile/export/<uuid:public_id>", profile.export_file, name="export_file"),
     path("transfers", transfers.transfers_page, name="transfers"),
+    path("missing-points", missing.missing_page, name="missing"),
     path("pool", pools.pool_page, name="pool"),
     path("messages/<uuid:public_id>/read", member.message_read, name="message_read"),
     path("rewards", rewards.rewards, name="rewards"),

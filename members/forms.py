@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from zoneinfo import available_timezones
@@ -110,6 +111,22 @@ class ProfileForm(forms.Form):
         if birth_date_errors(day, self._moment):
             raise forms.ValidationError(_("Nobody is born on that day."), code="out_of_range")
         return day
+
+
+class ReceiptForm(forms.Form):
+    """What stands on a receipt."""
+
+    receipt = forms.CharField(
+        label=_("Number of the receipt"),
+        max_length=64,
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false"}),
+    )
+    day = forms.DateField(
+        label=_("Day of the purchase"), widget=forms.DateInput(attrs={"type": "date"})
+    )
+    total = forms.DecimalField(
+        label=_("Total"), min_value=Decimal("0.01"), max_digits=12, decimal_places=2
+    )
 
 
 class PoolForm(forms.Form):

@@ -2,6 +2,7 @@
 
 from campaigns.admin import (  # noqa: F401 - importing them registers their pages
     backtests,
+    claims,
     codes,
     rules,
     surveys,

@@ -2,6 +2,7 @@
 
 from campaigns.models.awards import Award, AwardReversal, Event
 from campaigns.models.changes import AnnouncedChange
+from campaigns.models.claims import ClaimCase
 from campaigns.models.codes import CodeBatch, EarningCode
 from campaigns.models.drafts import (
     CampaignDraft,
@@ -31,6 +32,7 @@ __all__ = [
     "CampaignPolicy",
     "CampaignStep",
     "CampaignVersion",
+    "ClaimCase",
     "CodeBatch",
     "EarningCode",
     "EarningRule",

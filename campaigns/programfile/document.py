@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from members import grading, lots
 
 from .attribute_section import AttributeSection
+from .claim_section import ClaimsSection
 from .partner_document import PartnerSection
 from .pool_section import PoolSection
 from .rule_document import (
@@ -380,6 +381,7 @@ class ProgramDocument:
     stacking: StackingSection | None = None
     pools: tuple[PoolSection, ...] = ()
     attributes: tuple[AttributeSection, ...] = ()
+    claims: ClaimsSection | None = None
 
     @property
     def default_currency(self) -> str:

@@ -14,6 +14,7 @@ from . import (
     attribute_section,
     campaign_sections,
     cases,
+    claim_section,
     crosscheck,
     donation_section,
     expiry_section,
@@ -114,6 +115,7 @@ def _document(reader: Reader) -> ProgramDocument:
             for each in reader.readers("partners")
         ),
         stacking=reader.section("stacking", stacking_section.read),
+        claims=reader.section("claims", claim_section.read),
         pools=tuple(_each(pool_section.read(each), each) for each in reader.readers("pools")),
         attributes=tuple(
             _each(attribute_section.read(each, locale), each)

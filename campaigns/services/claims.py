@@ -30,6 +30,9 @@ from members.models import Member, Purchase
 from members.queries.lookup import resolve_member
 from members.queries.program import current_program
 
+# The reason code of what was earned by a claim.
+RETRO = "retro"
+
 
 class AlreadyClaimed(DomainError):
     """The purchase belongs to a member."""
@@ -85,29 +88,63 @@ def process_claim(
 def _claim(
     public_id: UUID, body: ClaimBody, actor: str, moment: datetime, currency: str
 ) -> tuple[Outcome, int]:
-    purchase = _locked_purchase(public_id)
-    book = rulebook.latest()
+    # Whether there is such a purchase is answered before who is meant.
+    _locked_purchase(public_id)
     claimant = resolve_member(
         program=current_program(),
         moment=moment,
         id=body.member.id,
         identifier=body.member.identifier,
     )
+    outcome = claim_for(
+        public_id=public_id,
+        claimant=claimant,
+        actor=actor,
+        moment=moment,
+        days=rulebook.latest().claim_days,
+        currency=currency,
+    )
+    return outcome, claimant.pk
+
+
+def claim_for(
+    *,
+    public_id: UUID,
+    claimant: Member,
+    actor: str,
+    moment: datetime,
+    days: int | None,
+    currency: str | None = None,
+) -> Outcome:
+    """Give the purchase to the claimant within ``days`` of it, None for any time; once.
+
+    Runs in the caller's transaction, and takes the purchase's key before the member.
+
+    :raises NotFound: there is no such purchase.
+    :raises AlreadyClaimed: it belongs to a member.
+    :raises ClaimTooLate: the days are over.
+    """
+    purchase = _locked_purchase(public_id)
+    book = rulebook.latest()
     if purchase.claimed_at is not None or not _is_free(purchase, claimant):
         raise AlreadyClaimed
-    last_day = calendars.local_day(purchase.occurred_at, book.zone) + timedelta(
-        days=book.claim_days
-    )
-    if moment >= calendars.end_of_day(last_day, book.zone):
-        raise ClaimTooLate(claim_days=book.claim_days)
+    if days is not None:
+        last_day = calendars.local_day(purchase.occurred_at, book.zone) + timedelta(days=days)
+        if moment >= calendars.end_of_day(last_day, book.zone):
+            raise ClaimTooLate(claim_days=days)
     state = settled_state(book, claimant.pk, purchase.occurred_at, moment)
     facts = _facts(book, purchase)
     used = counters.reserve(book, judging.keys_of(book, state, facts, asked_only=True))
     judgement = judging.judge(book, state, facts, used, moment)
     _post(book, purchase, state, judgement, used, actor, moment)
     purchase = Purchase.objects.select_related("member").get(pk=purchase.pk)
-    answer = presenters.current(purchase, _returned(purchase), currency)
-    return Outcome(200, answer), claimant.pk
+    spoken = currency or rulebook.spoken_currency(None)
+    return Outcome(200, presenters.current(purchase, _returned(purchase), spoken))
+
+
+def key_of(public_id: UUID) -> int:
+    """Return the row of a purchase that exists."""
+    return Purchase.objects.values_list("pk", flat=True).get(public_id=public_id)
 
 
 def _locked_purchase(public_id: UUID) -> Purchase:
@@ -181,6 +218,9 @@ def _post(
         ref=purchase.public_id,
         actor=actor,
     )
+    for header in document.headers:
+        # Told apart in the books for ever: given afterwards, by the rules of its moment.
+        header["reason"] = RETRO
     document.renew(state, "purchase", purchase.occurred_at)
     first_member = None if purchase.member is None else str(purchase.member.public_id)
     document.claim = {

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from campaigns.models import Event, SurveyAnswer
+from campaigns.services import missing
 from members.models import Member
 from members.services import privacy
 from members.services.erasure_log import Erasure
@@ -37,6 +38,7 @@ def erase_member(*, member: Member, confirm: str, actor: str, moment: datetime) 
     Event.objects.filter(member__in=member.rows).update(payload={})
     SurveyAnswer.objects.filter(member__in=member.rows).update(answers={})
     Redemption.objects.filter(member__in=member.rows).update(cancel_reason="")
+    missing.forget(members=member.rows)
     return forfeited
 
 

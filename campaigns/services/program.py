@@ -112,6 +112,7 @@ def _changes(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Chan
         changes += _compare_rows(section, current.get(section) or [], wanted[section])
     changes += _compare("stacking", current.get("stacking"), wanted["stacking"])
     changes += _compare_rows("partners", current.get("partners") or [], wanted["partners"])
+    changes += _compare("claims", current.get("claims"), wanted["claims"])
     changes += _compare_rows(
         "pools", _of_kind(current.get("pools") or []), _of_kind(wanted["pools"])
     )

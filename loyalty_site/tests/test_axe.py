@@ -45,6 +45,7 @@ MEMBERS = [
     *(
         "/transfers",
         "/pool",
+        "/missing-points",
         "/how-it-works",
         "/program/changes",
         "/accounts/email/",

@@ -72,6 +72,7 @@ def _profile(member: Member, form: ProfileForm) -> dict[str, Any]:
         "export": export,
         "can_send": terms_in(member.program) is not None,
         "can_pool": bool(member.program.pools),
+        "can_claim": bool(member.program.document.get("claims")),
         "forfeits": home.balance_of(words, member, timezone.now())["available"],
     }
 

@@ -38,6 +38,7 @@ Kind = Literal[
     "transfer_returned",
     "members_merged",
     "pool_ended",
+    "claim_decided",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 

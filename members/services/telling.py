@@ -227,6 +227,19 @@ def _transfer_returned(say: _Say) -> Text:
     return Text(_("%(points)s are back") % {"points": say.points()}, body)
 
 
+def _claim_decided(say: _Say) -> Text:
+    if say.facts.get("state") != "granted":
+        return Text(
+            _("We could not find the points that you miss"),
+            _("What we found out stands beside your receipt under Missing points."),
+        )
+    return Text(
+        _("We found the points that you missed"),
+        _("%(points)s were added by the rules of the day of your purchase.")
+        % {"points": say.points()},
+    )
+
+
 def _pool_ended(say: _Say) -> Text:
     points = int(say.facts.get("points") or 0)
     body = _("%(points)s came back to you.") % {"points": say.points()} if points else ""
@@ -259,4 +272,5 @@ _SPEAKERS: dict[str, Callable[[_Say], Text]] = {
     "transfer_returned": _transfer_returned,
     "members_merged": _members_merged,
     "pool_ended": _pool_ended,
+    "claim_decided": _claim_decided,
 }
