@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+from members.segmentation import GROUPS, STAGES
 
 from .document import (
     MEMBER_STATUSES,
@@ -64,6 +66,10 @@ def _check_returned(reader: Reader, section: CaseSection) -> None:
         reader.refuse("returned", "what comes back, since the test expects what is taken back")
 
 
+def _word(reader: Reader, key: str, words: Sequence[str]) -> str | None:
+    return reader.choice(key, words) if reader.has(key) else reader.raw(key)
+
+
 def _member(reader: Reader, zone: ZoneInfo) -> CaseMember:
     return CaseMember(
         tier=reader.optional_text("tier"),
@@ -72,6 +78,9 @@ def _member(reader: Reader, zone: ZoneInfo) -> CaseMember:
         locale=reader.optional_text("locale"),
         source_channel=reader.optional_text("source_channel"),
         segments=reader.texts("segments"),
+        tags=reader.texts("tags"),
+        stage=_word(reader, "stage", STAGES),
+        rfm=_word(reader, "rfm", GROUPS),
         enrolled_at=reader.moment("enrolled_at", zone),
     )
 

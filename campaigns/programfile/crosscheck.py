@@ -12,6 +12,7 @@ from campaigns.earning.attributes import ANSWER
 from campaigns.earning.conditions import coupons_named
 from campaigns.earning.conditions_sql import is_in_sql
 from campaigns.earning.segments import NamedInCircle, in_order
+from members.segmentation import GROUPS, STAGES
 
 from . import stacking_section
 from .document import CaseSection, ProgramDocument
@@ -193,7 +194,12 @@ def _check_condition(path: str, tree: Mapping[str, Any], names: _Names, problems
     for place, leaf in _leaves(path, tree):
         if leaf["attr"].startswith(ANSWER):
             _expect(leaf["attr"].removeprefix(ANSWER), names.attributes, f"{place}.attr", problems)
-        declared = {"member.tier": names.tiers, "member.segment": names.segments}.get(leaf["attr"])
+        declared = {
+            "member.tier": names.tiers,
+            "member.segment": names.segments,
+            "member.stage": frozenset(STAGES),
+            "member.rfm": frozenset(GROUPS),
+        }.get(leaf["attr"])
         if declared is None or leaf["op"] == "exists":
             continue
         value = leaf["value"]

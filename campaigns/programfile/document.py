@@ -291,6 +291,9 @@ class CaseMember:
     locale: str | None = None
     source_channel: str | None = None
     segments: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    stage: str | None = None
+    rfm: str | None = None
     enrolled_at: datetime | None = None
 
 

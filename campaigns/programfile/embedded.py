@@ -9,7 +9,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from campaigns.earning.evaluate import evaluate
-from campaigns.earning.facts import EventFacts, LineFacts, MemberFacts, PurchaseFacts
+from campaigns.earning.facts import (
+    EventFacts,
+    LineFacts,
+    MemberFacts,
+    PurchaseFacts,
+    ScoreFacts,
+    TagFacts,
+)
 from campaigns.earning.results import Evaluation
 from campaigns.earning.rules import CompiledRule, compile_caps, compile_definition
 from campaigns.earning.stacking import compile_stacking
@@ -77,6 +84,12 @@ def _run(case: CaseSection, document: ProgramDocument, rules: list[CompiledRule]
         locale=case.member.locale,
         source_channel=case.member.source_channel,
         segments=frozenset(case.member.segments),
+        tags=tuple(TagFacts(tag, at) for tag in case.member.tags),
+        scores={
+            code: ScoreFacts(text)
+            for code, text in (("stage", case.member.stage), ("rfm", case.member.rfm))
+            if text is not None
+        },
     )
     caps = compile_caps(caps_of(document))
     fact = _fact(case, document, at)

@@ -14,10 +14,11 @@ from campaigns.earning.conditions import Tree
 from campaigns.earning.conditions_sql import compile_sql
 from members.models import Program
 
-# Whoever is erased or went into another is in no segment.
+# Whoever is erased, went into another or has not enrolled by then is in no segment.
 _HOLDS: Final = """
 FROM members_member m
-WHERE m.program_id = %(program)s::bigint AND m.status NOT IN ('erased', 'merged', 'pool') AND """
+WHERE m.program_id = %(program)s::bigint AND m.status NOT IN ('erased', 'merged', 'pool')
+  AND m.enrolled_at <= %(moment)s::timestamptz AND """
 
 
 @dataclass(frozen=True, slots=True)

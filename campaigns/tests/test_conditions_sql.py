@@ -47,7 +47,7 @@ def undone() -> Iterator[None]:
 
 def in_python(tree: dict[str, Any], people: list[Member], moment: datetime) -> set[int]:
     """Return whom the tree holds for by the code that judges purchases."""
-    asked = [each.pk for each in people if each.status not in ("erased", "merged")]
+    asked = [each.pk for each in people if each.status != "erased" and each.enrolled_at <= moment]
     test = compile_tree(tree)
     return {pk for pk, context in contexts(members=asked, moment=moment).items() if test(context)}
 

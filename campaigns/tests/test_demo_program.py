@@ -110,5 +110,5 @@ def test_whatever_members_read_is_told_in_three_languages(program: ProgramDocume
         *(reward.description for reward in program.rewards),
     ]
 
-    assert len(texts) == 56
+    assert len(texts) == 59
     assert [text for text in texts if text.keys() != {"en", "zh-hans", "ru"}] == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import Any
 
 import pytest
 
-from campaigns.programfile import ProgramFileError, dump, parse
+from campaigns.programfile import ProgramFileError, dump, parse, run_tests
 from campaigns.services import segments
 from campaigns.services.program import live_document
 from campaigns.tests.shop import apply, basket, buy, join, program_file, rule
@@ -155,6 +156,12 @@ def test_a_segment_that_names_another_comes_after_it() -> None:
             "kept by hand",
         ),
         ("none without a condition", [{"code": "a", "name": "A"}], "segments[0].where", ""),
+        (
+            "no such stage",
+            [{"code": "a", "name": "A", "where": is_("member.stage", "eq", "sleepy")}],
+            "segments[0].where.value",
+            "active, loyal, new, silent, top",
+        ),
         ("no other kind", [{**KEPT, "kind": "fluid"}], "segments[0].kind", "dynamic, static"),
     ],
 )
@@ -251,3 +258,23 @@ def test_rules_ask_for_tags_stages_and_scores() -> None:
 
 def _points(answer: Any) -> int:
     return sum(each["points"] for each in answer["receipt"])
+
+
+def test_a_program_test_can_say_tags_stage_and_group() -> None:
+    when = {
+        "all": [
+            is_("member.tag", "contains", "vip"),
+            is_("member.stage", "eq", "loyal"),
+            is_("member.rfm", "in", ["champions", "loyal"]),
+        ]
+    }
+    case = {"member": {"tags": ["vip"], "stage": "loyal", "rfm": "champions"}}
+    bought = {"purchase": {"lines": [{"line_id": "1", "unit_price": "10.00"}]}}
+    tests = [
+        {"name": "all of it", **case, **bought, "expect": {"points": 10}},
+        {"name": "none of it", **bought, "expect": {"points": 0}},
+    ]
+
+    document = parse(json.dumps(program_file(rules=[rule("vip", 1, when=when)], tests=tests)))
+
+    assert [outcome.differences for outcome in run_tests(document)] == [(), ()]

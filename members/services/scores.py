@@ -60,6 +60,7 @@ LEFT JOIN LATERAL (
     AND h.occurred_at >= %(since)s::timestamptz AND h.occurred_at < %(moment)s::timestamptz) p
   ON true
 WHERE m.program_id = %(program)s::bigint AND m.id > %(after)s::bigint
+  AND m.enrolled_at <= %(moment)s::timestamptz
   AND m.status NOT IN ('erased', 'merged', 'pool')
 ORDER BY m.id LIMIT %(limit)s::int"""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,13 +18,16 @@ from campaigns.programfile import ProgramDocument, parse
 from campaigns.services import program as program_service
 from campaigns.services.periodic import JOBS as CAMPAIGN_JOBS
 from loyalty_site.lib.errors import DomainError
-from members.models import JobRun, OutboxEvent, Purchase
-from members.services import jobs
+from members.models import JobRun, Member, OutboxEvent, Purchase, Segment, SegmentSnapshot
+from members.services import jobs, segments
 from members.services.periodic import JOBS as MEMBER_JOBS
 
 BASE_DIR = Path(__file__).resolve().parents[3]
 # Members are told of the last days as if the site had been there; older news is history.
 NEWS_DAYS = 7
+# How far back segments are looked at, and how many members staff put into the one kept by hand.
+WEEKS_OF_SEGMENTS = 8
+PANEL = 12
 AFTERWARDS = ("activate_points", "expire_points", "regrade_tiers", "deliver_outbox")
 
 
@@ -102,7 +105,27 @@ class Command(BaseCommand):
         settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
         for name in AFTERWARDS:
             jobs.run(MEMBER_JOBS[name], moment=timezone.now())
-        jobs.run(CAMPAIGN_JOBS["refresh_segments"], moment=timezone.now())
+        grow_segments(timezone.now())
+
+
+def grow_segments(now: datetime) -> None:
+    """Refresh segments as of some weeks and as of now, so that they have a past."""
+    # Looking back again would take members out as of a past that is told already.
+    first = 0 if SegmentSnapshot.objects.exists() else WEEKS_OF_SEGMENTS
+    for weeks in range(first, -1, -1):
+        moment = now - timedelta(weeks=weeks)
+        jobs.run(MEMBER_JOBS["score_members"], moment=moment)
+        jobs.run(CAMPAIGN_JOBS["refresh_segments"], moment=moment)
+    panel = Segment.objects.filter(code="tasting-panel", is_retired=False).first()
+    if panel is not None and panel.where is None:
+        members = Member.objects.filter(program=panel.program, status="active").order_by("pk")
+        segments.move(
+            segment=panel,
+            members=list(members.values_list("pk", flat=True)[:PANEL]),
+            entering=True,
+            actor="demo",
+            moment=now,
+        )
 
 
 def _money(text: str) -> str:
