@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import counting, evaluating, large, loads, site
+from bench import counting, evaluating, large, loads, replaying, site
 from bench.rows import Row, rates_row, say, show
 from bench.site import ROOT, Site
 
@@ -93,6 +93,7 @@ def _run(var: Path, rounds: int) -> None:
         rows.insert(1, counting.statements())
         rows.append(counting.home_queries())
         rows.append(evaluating.evaluations(rounds))
+        rows.append(replaying.replays(rounds))
     finally:
         running.stop()
     show(rows, rounds)

@@ -25,6 +25,8 @@ from .stacking import EVERYTHING, Asked, Stacking, choose, largest_multiplier, m
 
 # A rule whose conditions hold, with the lines that are its own.
 Held = tuple[CompiledRule, Sequence[int]]
+# The lines of each rule, by its identity, for one fact and member; None where it does not hold.
+Judged = dict[int, Sequence[int] | None]
 _NO_LINES = Basket((), 0)
 
 
@@ -73,12 +75,33 @@ def ask(
     member: MemberFacts,
     *,
     stacking: Stacking = EVERYTHING,
+    judged: Judged | None = None,
 ) -> Requests:
-    """Return what the rules ask for one fact of one member, before any limit."""
+    """Return what the rules ask for one fact of one member, before any limit.
+
+    A replay passes in what of the rules has been ``judged`` for the same fact and member, and
+    is not told what did not apply: it judges each rule once for two programs.
+    """
     known = rules.in_order(rule_set)
     context = _context(fact, member)
     basket = _basket(fact)
     refused: list[NotApplied] = []
+    if judged is None:
+        held = _held(known, fact, context, basket, refused)
+    else:
+        held = _held_as_judged(known, fact, context, judged)
+    held, asked = _stacked(held, basket, stacking, refused)
+    granting = [(rule, selected) for rule, selected in held if rule.grants]
+    return Requests(fact, member, known, asked, refused, granting)
+
+
+def _held(
+    known: Sequence[CompiledRule],
+    fact: Fact,
+    context: Context,
+    basket: Basket,
+    refused: list[NotApplied],
+) -> list[Held]:
     held: list[Held] = []
     for rule in known:
         if not rule.answers(fact):
@@ -94,9 +117,28 @@ def ask(
             refused.append(refusals.no_line(rule))
             continue
         held.append((rule, selected))
-    held, asked = _stacked(held, basket, stacking, refused)
-    granting = [(rule, selected) for rule, selected in held if rule.grants]
-    return Requests(fact, member, known, asked, refused, granting)
+    return held
+
+
+def _held_as_judged(
+    known: Sequence[CompiledRule], fact: Fact, context: Context, judged: Judged
+) -> list[Held]:
+    held: list[Held] = []
+    for rule in known:
+        place = id(rule)
+        if place not in judged:
+            judged[place] = _lines_held(rule, fact, context)
+        selected = judged[place]
+        if selected is not None:
+            held.append((rule, selected))
+    return held
+
+
+def _lines_held(rule: CompiledRule, fact: Fact, context: Context) -> Sequence[int] | None:
+    if not rule.is_live(fact) or (rule.when is not None and not rule.when(context)):
+        return None
+    selected = _selected(rule, fact, context)
+    return None if rule.lines is not None and not selected else selected
 
 
 def grant(

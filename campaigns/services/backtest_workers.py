@@ -60,7 +60,7 @@ def _start(question: Question, snapshot: str) -> None:
 
 
 def _replay(asked: tuple[list[int], Any, Any]) -> Part:
-    from campaigns.queries import history
+    from campaigns.services import history
     from campaigns.trial.rounds import replay_part
 
     members, before, after = asked

@@ -22,9 +22,9 @@ from django.utils import timezone
 
 from campaigns.models import Backtest
 from campaigns.programfile import ProgramDocument, canonical, from_canonical
-from campaigns.queries import history
+from campaigns.services import history
 from campaigns.services.program import live_document
-from campaigns.trial.book import differing, make_book
+from campaigns.trial.book import Book, differing, make_book
 from campaigns.trial.compare import Plan
 from campaigns.trial.rounds import NO_ROOMS, Part, RoomsOf, Settled, replay_part, settle
 from campaigns.trial.shared import Resolved
@@ -191,7 +191,7 @@ def _replay(backtest: Backtest, processes: int) -> None:
 
             settled = _settle(backtest, plan, rows, replay)
     seconds = time.monotonic() - began
-    backtest.figures = _figures(backtest, settled, question, seconds, processes)
+    backtest.figures = _figures(backtest, settled, question, plan, seconds, processes)
 
 
 class LiveChanged(DomainError):
@@ -253,15 +253,20 @@ def snapshot(name: str | None = None) -> Iterator[Reader]:
 
 
 def _figures(
-    backtest: Backtest, settled: Settled, question: Question, seconds: float, processes: int
+    backtest: Backtest,
+    settled: Settled,
+    question: Question,
+    plan: Plan,
+    seconds: float,
+    processes: int,
 ) -> dict[str, Any]:
     figures = settled.comparison.as_json(seed=backtest.seed)
     replayed = settled.comparison.purchases
     return {
         **figures,
         "budgets": [
-            *_budgets(settled.before, "before", question.live),
-            *_budgets(settled.after, "after", question.draft),
+            *_budgets(settled.before, "before", plan.before),
+            *_budgets(settled.after, "after", plan.after),
         ],
         "always_on": sorted(question.always_on),
         "rounds": settled.rounds,
@@ -272,19 +277,16 @@ def _figures(
     }
 
 
-def _budgets(
-    resolved: Resolved, side: str, document: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
+def _budgets(resolved: Resolved, side: str, book: Book) -> Iterator[dict[str, Any]]:
     """Yield what became of each campaign's budget; ``ended_at`` None where some of it was left."""
-    budgets = {each["code"]: each["budget_points"] for each in document["campaigns"]}
     for key, used in sorted(resolved.used.items()):
         if key.scope == "campaign":
-            ended_at = resolved.ended_at.get(key)
+            ended_at, bound = resolved.ended_at.get(key), book.bound(key)
             yield {
                 "side": side,
                 "campaign": key.code,
                 "currency": key.currency,
-                "budget": budgets.get(key.code),
+                "budget": bound.points if key.currency else bound.uses,
                 "used": used,
                 "refused": resolved.refused.get(key, 0),
                 "ended_at": ended_at.isoformat() if ended_at else None,

@@ -12,7 +12,7 @@ from django.db import connection
 
 from campaigns.models import Award
 from campaigns.programfile import ProgramDocument, parse
-from campaigns.queries import history
+from campaigns.services import history
 from campaigns.tests.shop import balances, standings
 from campaigns.tests.trial_year import END, SHOP, post_year
 from campaigns.trial.book import make_book

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from campaigns.programfile import parse
-from campaigns.queries import history
+from campaigns.services import history
 from campaigns.tests.shop import DAY, rule
 from campaigns.tests.test_trial_replay import awards_of, posted_awards, replayer
 from campaigns.tests.trial_year import END, SHOP, YEAR, post_year

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
+
+import orjson
 
 from campaigns.earning.results import LimitKey, Pending, pending_of
 from campaigns.earning.rules import (
@@ -124,7 +127,7 @@ def make_book(document: ProgramDocument, *, always_on: frozenset[str] = frozense
     grouped: dict[str, list[CompiledRule]] = {}
     bodies = live_definitions(running)
     for body in bodies:
-        rule = compile_definition(body, 1)
+        rule = _compiled(orjson.dumps(body, option=orjson.OPT_SORT_KEYS))
         grouped.setdefault(rule.trigger, []).append(rule)
     tiers = document.tiers
     return Book(
@@ -154,6 +157,12 @@ def make_book(document: ProgramDocument, *, always_on: frozenset[str] = frozense
         ),
         windows=asked_by(bodies),
     )
+
+
+# Rules that two documents have in common are one object, so that a replay judges them once.
+@lru_cache(maxsize=1024)
+def _compiled(body: bytes) -> CompiledRule:
+    return compile_definition(orjson.loads(body), 1)
 
 
 def _points(document: ProgramDocument) -> list[tuple[PointsSection, Mapping[str, Any]]]:

@@ -61,7 +61,10 @@ def replay(
     first, second = rooms or ({}, {})
     before = Run(plan.before, story.person, first)
     before.keeps_awards = plan.keeps_awards
-    after: Run | None = Run(plan.after, story.person, second) if plan.starts_at is None else None
+    after: Run | None = None
+    if plan.starts_at is None:
+        after = Run(plan.after, story.person, second)
+        after.judging = before.judging
     for fact in story.facts:
         at = fact.facts.occurred_at if isinstance(fact, Bought | Happened) else fact.occurred_at
         if at >= plan.ends_at:

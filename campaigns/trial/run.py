@@ -51,6 +51,23 @@ class Receipt:
     returned_unclaimed: Mapping[int, Decimal] = field(default_factory=dict)
 
 
+class Judging:
+    """Which rules hold for the fact at hand, remembered for the next run that meets it."""
+
+    __slots__ = ("_fact", "_judged", "_member")
+
+    def __init__(self) -> None:
+        self._fact: PurchaseFacts | EventFacts | None = None
+        self._member: MemberFacts | None = None
+        self._judged: evaluate.Judged = {}
+
+    def of(self, fact: PurchaseFacts | EventFacts, member: MemberFacts) -> evaluate.Judged:
+        """Return what is known of the fact, or nothing where fact or member is another."""
+        if self._fact is not fact or self._member != member:
+            self._fact, self._member, self._judged = fact, member, {}
+        return self._judged
+
+
 class Run:
     """One member under one document; every fact brings them forward."""
 
@@ -58,6 +75,8 @@ class Run:
         self.book = book
         self.person = person
         self.rooms = rooms or {}
+        # What two runs of one member share, as long as the member is the same in both.
+        self.judging = Judging()
         # Every fact with what it gave, where somebody compares them one by one.
         self.keeps_awards = False
         self.awards: list[tuple[Order, Evaluation]] = []
@@ -80,6 +99,7 @@ class Run:
     def fork(self, book: Book, rooms: Rooms | None = None) -> Run:
         """Return the member as they are now, to go on under another document."""
         other = Run(book, self.person, rooms)
+        other.judging = self.judging
         copies: dict[int, Lot] = {}
         for code, holding in self.holdings.items():
             coin = book.coins.get(code, holding.coin)
@@ -190,7 +210,8 @@ class Run:
             return NOTHING
         member = self._member(at)
         self.counters.left = self.rooms.get(order, {})
-        asked = evaluate.ask(rules, facts, member, stacking=book.stacking)
+        judged = self.judging.of(facts, member)
+        asked = evaluate.ask(rules, facts, member, stacking=book.stacking, judged=judged)
         evaluation = evaluate.grant(asked, self.counters, book.caps, attributed=attributed)
         totals: dict[tuple[str, Pending], int] = {}
         month = f"{facts.local:%Y-%m}"

@@ -40,7 +40,7 @@ Rooms = Mapping[Order, Mapping[LimitKey, Used]]
 
 def is_shared(key: LimitKey) -> bool:
     """Return whether more than one member counts on the key."""
-    return key.per != "member"
+    return not key.per.startswith("member")
 
 
 class Counters(dict[LimitKey, Used]):
@@ -97,7 +97,8 @@ def resolve(uses: Iterable[Use], bound_of: Callable[[LimitKey], Bound]) -> Resol
         if granted < asked or (bound.points is not None and points[key] >= bound.points):
             found.ended_at.setdefault(key, use.occurred_at)
         found.refused[key] = found.refused.get(key, 0) + asked - granted
-    found.used = points
+    # A counter of uses has no currency; what it counts are times.
+    found.used = {key: points[key] if key.currency else times[key] for key in points}
     return found
 
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import evaluating, growth
+from bench import evaluating, growth, replaying
 from bench.books import AGES_DAYS, DAYS_BETWEEN_GRADINGS, EARNS, ENDING_EARNS, SLICES, Size
 from bench.heavy import point_of
 from bench.planned import GB, plan
@@ -109,3 +109,11 @@ def test_the_evaluator_s_purchase_meets_rules_of_every_sort() -> None:
     assert len(rules) == 30
     assert len(given.awards) == 19
     assert {each.reason for each in given.not_applied} == {"not_now", "not_combined"}
+
+
+def test_the_replayed_year_is_replayed_whole() -> None:
+    row = replaying.replays(1)
+
+    assert row.value is not None
+    assert row.value.endswith("/s")
+    assert "30 live rules against 31" in row.detail

@@ -17,16 +17,14 @@ from zoneinfo import ZoneInfo
 import orjson
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from campaigns.earning import triggers
 from campaigns.earning.facts import (
-    ConsentFacts,
     EventFacts,
-    IdentifierFacts,
     LineFacts,
     MemberFacts,
     PurchaseFacts,
-    ScoreFacts,
-    TagFacts,
 )
+from campaigns.services import member_facts
 from campaigns.trial.history import (
     BOUGHT,
     HAPPENED,
@@ -77,9 +75,9 @@ SELECT m.id, m.public_id::text, m.number, m.status, m.enrolled_at, m.birth_date,
    FROM members_memberscore s WHERE s.member_id = m.id),
   (SELECT json_agg(json_build_array(i.kind, i.added_at, i.verified_at))::text
    FROM members_identifier i WHERE i.member_id = m.id),
-  (SELECT json_agg(json_build_array(c.purpose || ':' || c.channel, c.granted, c.at)
-      ORDER BY c.at, c.id)::text
-   FROM members_consentrecord c WHERE c.member_id = m.id)
+  (SELECT json_agg(json_build_array(r.purpose || ':' || r.channel, r.granted, r.at)
+      ORDER BY r.at, r.id)::text
+   FROM members_consentrecord r WHERE r.member_id = m.id)
 FROM members_member m WHERE m.id = ANY (%(members)s) ORDER BY m.id
 """
 
@@ -106,7 +104,7 @@ WHERE p.member_id = ANY (%(members)s) AND p.state <> 'closed' ORDER BY r.id, l.p
 """
 
 _EVENTS = """
-SELECT e.member_id, e.id, e.recorded_at, e.occurred_at, e.type, e.payload::text,
+SELECT e.member_id, e.id, e.recorded_at, e.occurred_at, e.type, e.source, e.payload::text,
   CASE WHEN e.payload ? 'purchase' THEN (
     SELECT p.id FROM members_purchase p
     WHERE p.external_id = e.payload -> 'purchase' ->> 'external_id'
@@ -217,10 +215,10 @@ def _people(rows: Rows) -> list[Person]:
                 locale=row[6] or None,
                 source_channel=row[7] or None,
                 segments=frozenset(row[8]),
-                tags=tuple(_tag(*each) for each in orjson.loads(row[10])) if row[10] else (),
-                scores=dict(_score(*each) for each in orjson.loads(row[11])) if row[11] else {},
-                identifiers=tuple(_identifier(*each) for each in orjson.loads(row[12] or "[]")),
-                consents=tuple(_consent(*each) for each in orjson.loads(row[13] or "[]")),
+                tags=member_facts.tags(_loaded(row[10])),
+                scores=member_facts.scores(_loaded(row[11])),
+                identifiers=member_facts.identifiers(_loaded(row[12])),
+                consents=member_facts.consents(_loaded(row[13])),
             ),
             enrolled_at=row[4],
             lifts=tuple(_lift(*each) for each in orjson.loads(row[9])) if row[9] else (),
@@ -238,22 +236,9 @@ def _lift(tier: str, starts_at: str, valid_until: str | None, evidence: Any) -> 
     )
 
 
-def _tag(tag: str, tagged_at: str, expires_at: str | None) -> TagFacts:
-    ends = datetime.fromisoformat(expires_at) if expires_at else None
-    return TagFacts(tag, datetime.fromisoformat(tagged_at), ends)
-
-
-def _score(code: str, text: str, value: str | None) -> tuple[str, ScoreFacts]:
-    return code, ScoreFacts(text, None if value is None else Decimal(value))
-
-
-def _identifier(kind: str, added_at: str, verified_at: str | None) -> IdentifierFacts:
-    verified = datetime.fromisoformat(verified_at) if verified_at else None
-    return IdentifierFacts(kind, datetime.fromisoformat(added_at), verified)
-
-
-def _consent(name: str, granted: bool, at: str) -> ConsentFacts:
-    return ConsentFacts(name, granted, datetime.fromisoformat(at))
+def _loaded(text: str | None) -> list[Any]:
+    rows: list[Any] = orjson.loads(text) if text else []
+    return rows
 
 
 def _lines(rows: Rows) -> dict[int, list[LineFacts]]:
@@ -328,12 +313,13 @@ def _add_returns(
 
 
 def _add_events(facts: defaultdict[int, list[Fact]], rows: Rows, zone: ZoneInfo) -> None:
-    for member, row, recorded_at, occurred_at, kind, payload, purchase in rows:
+    for member, row, recorded_at, occurred_at, kind, source, payload, purchase in rows:
         event = EventFacts(
             type=kind,
             occurred_at=occurred_at,
             local=occurred_at.astimezone(zone),
             payload=orjson.loads(payload),
+            is_occasion=source == triggers.SOURCE,
         )
         facts[member].append(Happened(Order(recorded_at, HAPPENED, row), event, purchase))
 
