@@ -17,6 +17,7 @@ from loyalty_site.admin.starting import start_page, templates_page
 from loyalty_site.admin.trying import basket_page, draft_page
 from loyalty_site.admin.waiting import waiting_page
 from loyalty_site.views import (
+    clicks,
     earn,
     member,
     missing,
@@ -52,6 +53,7 @@ page_patterns = [
     path("", public.index, name="index"),
     path("how-it-works", public.how_it_works, name="how_it_works"),
     path("program/changes", public.changes, name="changes"),
+    path("go/<str:token>", clicks.click_page, name="click"),
     path("manifest.webmanifest", public.manifest, name="manifest"),
     path("home", member.home_page, name="home"),
     path("activity", member.activity, name="activity"),

@@ -94,6 +94,7 @@ def _check_codes(
         ("rewards", document.rewards, _code),
         ("partners", document.partners, _code),
         ("attributes", document.attributes, _code),
+        ("events", document.events, _code),
         ("pools", document.pools, lambda each: str(each.kind)),
         ("tests", document.tests, lambda each: str(each.name)),
     ]

@@ -17,6 +17,7 @@ from members import grading, lots
 
 from .attribute_section import AttributeSection
 from .claim_section import ClaimsSection
+from .event_section import EventSection
 from .partner_document import PartnerSection
 from .pool_section import PoolSection
 from .rule_document import (
@@ -385,6 +386,7 @@ class ProgramDocument:
     pools: tuple[PoolSection, ...] = ()
     attributes: tuple[AttributeSection, ...] = ()
     claims: ClaimsSection | None = None
+    events: tuple[EventSection, ...] = ()
 
     @property
     def default_currency(self) -> str:

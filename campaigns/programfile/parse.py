@@ -17,6 +17,7 @@ from . import (
     claim_section,
     crosscheck,
     donation_section,
+    event_section,
     expiry_section,
     nodes,
     partner_section,
@@ -120,6 +121,9 @@ def _document(reader: Reader) -> ProgramDocument:
         attributes=tuple(
             _each(attribute_section.read(each, locale), each)
             for each in reader.readers("attributes")
+        ),
+        events=tuple(
+            _each(event_section.read(each, locale), each) for each in reader.readers("events")
         ),
     )
     reader.close()

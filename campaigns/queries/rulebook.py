@@ -7,7 +7,7 @@ reports the version, so that nothing stale ever judges one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from campaigns.earning import windows
+from campaigns.earning.event_types import EventType, compile_type
 from campaigns.earning.results import Pending, pending_of
 from campaigns.earning.rules import (
     Cap,
@@ -109,6 +110,7 @@ class Rulebook:
     needs_standing: bool = False
     windows: frozenset[Window] = frozenset()
     leap_day: str = "feb28"
+    event_types: Mapping[str, EventType] = field(default_factory=dict)
 
     def rules_at(self, occurred_at: datetime) -> Published | None:
         """Return the newest publication that holds for what occurred then."""
@@ -194,6 +196,9 @@ def _load() -> Rulebook:
         windows=windows.asked_by(row.definition for row in versions.values()),
         renewable=tuple(each for each in currencies.values() if each.renewed_by),
         leap_day=program.document.get("program", {}).get("leap_day") or "feb28",
+        event_types={
+            each["code"]: compile_type(each) for each in program.document.get("events") or ()
+        },
     )
 
 

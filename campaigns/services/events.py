@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,10 +12,11 @@ from django.db import transaction
 from campaigns import presenters
 from campaigns.bodies import EventBody, content_key
 from campaigns.earning import triggers
+from campaigns.earning.results import Evaluation
 from campaigns.models import Event
 from campaigns.queries import rulebook
 from campaigns.queries.occasions import Occasion
-from campaigns.services import counters, judging
+from campaigns.services import counters, event_checks, judging
 from campaigns.services.checks import check_occurred_at, lock_business_key, read_only
 from campaigns.services.judging import Judgement, MemberState
 from campaigns.services.keys import Key, Outcome, begin, keep
@@ -104,21 +106,38 @@ def process_occasion(*, occasion: Occasion, moment: datetime) -> bool:
         occurred_at=occasion.occurred_at,
         payload=dict(occasion.payload),
     )
+    return _once(body, ACTOR, moment)
 
+
+def process_click(*, body: EventBody, moment: datetime) -> bool:
+    """Write down that a member followed a link of the program; False where it was before.
+
+    :raises UnknownMember: the member was erased meanwhile.
+    """
+    return _once(body, "click", moment, is_click=True)
+
+
+def _once(body: EventBody, actor: str, moment: datetime, *, is_click: bool = False) -> bool:
     def act() -> bool:
         with transaction.atomic():
             lock_business_key("event", body.source, body.external_id)
             if Event.objects.filter(source=body.source, external_id=body.external_id).exists():
                 return False
             code = rulebook.spoken_currency(None)
-            _process(body, ACTOR, moment, code, dry_run=False)
+            _process(body, actor, moment, code, dry_run=False, is_click=is_click)
             return True
 
     return retrying(act)
 
 
 def _process(
-    body: EventBody, actor: str | None, moment: datetime, currency: str, *, dry_run: bool
+    body: EventBody,
+    actor: str | None,
+    moment: datetime,
+    currency: str,
+    *,
+    dry_run: bool,
+    is_click: bool = False,
 ) -> tuple[Outcome, int]:
     member = resolve_member(
         program=current_program(),
@@ -135,12 +154,20 @@ def _process(
         return Outcome(200, _marked(answer, dry_run), replayed=True), member.pk
     check_occurred_at(body.occurred_at, moment)
     book = rulebook.latest()
+    known = None if body.source == triggers.SOURCE else book.event_types.get(body.type)
+    event_checks.check(body, known, is_click=is_click)
     state = settled_state(book, member.pk, body.occurred_at, moment, settle=not dry_run)
     facts = judging.event_facts(body, book)
+    beyond = event_checks.beyond_limit(book, body, known, member.rows)
+    if beyond is not None:
+        # It is kept all the same, and no rule is asked about it.
+        book = replace(book, publications=())
     used = counters.reserve(
         book, judging.keys_of(book, state, facts, asked_only=True), dry_run=dry_run
     )
     judgement = judging.judge(book, state, facts, used, moment)
+    if beyond is not None:
+        judgement = replace(judgement, evaluation=Evaluation((), (beyond,)))
     if dry_run:
         record = evaluation_record(judgement, is_rehearsed=True)
         answer = _present(None, body, said, record, currency)

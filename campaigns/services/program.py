@@ -30,7 +30,7 @@ from members.services import program as member_side
 from members.services.partner_terms import apply_partners
 from rewards.services import catalog
 
-SECTIONS = ("points", "rules", "campaigns", "segments", "rewards", "attributes")
+SECTIONS = ("points", "rules", "campaigns", "segments", "rewards", "attributes", "events")
 # A program that cannot be changed once there is history: points already counted would lose
 # their meaning.
 FIXED = ("code", "currency", "timezone")
