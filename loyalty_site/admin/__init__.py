@@ -12,5 +12,6 @@ from loyalty_site.admin import (  # noqa: F401 - importing them registers them
     rehearsals,
     reports,
     schedules,
+    scoring,
     segments,
 )

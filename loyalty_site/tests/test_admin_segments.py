@@ -18,7 +18,9 @@ from loyalty_site.admin.conditions import flattened
 from loyalty_site.admin.segments import trend
 from loyalty_site.tests import staffed
 from members.models import Member, Segment, SegmentMembership, SegmentMove
+from members.queries.scores import migration
 from members.queries.segments import Size
+from members.services.scores import score_members
 from members.tests.people import DAY, NOON
 
 pytestmark = pytest.mark.django_db
@@ -250,3 +252,28 @@ def test_the_line_of_sizes_goes_from_the_first_day_to_the_last() -> None:
 
     assert trend(found).points == "0,120 160,0 640,60"
     assert trend([]).points == ""
+
+
+def test_groups_and_stages_show_who_moved_in_a_month(root: Client, member: Member) -> None:
+    now = timezone.now()
+    others = [join(f"60110001{each:02}", at=now - 300 * DAY) for each in range(3)]
+    score_members(now - 20 * DAY)
+    score_members(now)
+    stays = migration(code="stage", since=now - 10 * DAY)
+    came = migration(code="stage", since=now - 30 * DAY)
+
+    page = root.get("/admin/members/memberscore/groups/").content.decode()
+
+    assert "RFM groups" in page
+    assert "code=stage&amp;text=silent" in page
+    assert (stays.now["silent"], stays.cell("silent", "silent")) == (len(others), len(others))
+    assert stays.cell("silent", "loyal") == 1
+    assert came.cell("", "silent") == len(others)
+    assert came.cell("silent", "silent") == 0
+    assert "Groups and stages" in root.get("/admin/members/memberscore/").content.decode()
+
+
+def test_groups_are_for_those_who_may_see_scores(member: Member) -> None:
+    browser = staffed.browser_of(staffed.staff("view_member"))
+
+    assert browser.get("/admin/members/memberscore/groups/").status_code == 403

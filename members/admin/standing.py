@@ -1,4 +1,4 @@
-"""What is known of members beside their profile: tags and figures about them."""
+"""What is known of members beside their profile: tags, and how words about them changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from loyalty_site.lib.admin import BooksAdmin
-from members.models import BirthDateChange, MemberScore, MemberTag, ScoreMove
+from members.models import BirthDateChange, MemberTag, ScoreMove
 
 
 @admin.register(MemberTag)
@@ -18,17 +18,6 @@ class MemberTagAdmin(BooksAdmin[MemberTag]):
     list_select_related = ("member",)
     search_fields = ("tag__exact", "member__number__exact")
     search_help_text = _("A whole tag or member number.")
-
-
-@admin.register(MemberScore)
-class MemberScoreAdmin(BooksAdmin[MemberScore]):
-    """The latest figures about members, such as their stage."""
-
-    list_display = ("member", "code", "text", "value", "computed_at")
-    list_filter = ("code", "text")
-    list_select_related = ("member",)
-    search_fields = ("member__number__exact",)
-    search_help_text = _("A whole member number.")
 
 
 @admin.register(ScoreMove)
