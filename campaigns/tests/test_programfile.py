@@ -96,6 +96,7 @@ def test_defaults_are_filled() -> None:
         "claim_days": 30,
         "effective_from": None,
         "leap_day": None,
+        "notice_days": None,
     }
     assert program["points"][0]["names"] == {"en": {"one": "points", "other": "points"}}
     assert program["points"][0]["returns"] == {
