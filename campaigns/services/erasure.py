@@ -10,7 +10,7 @@ from django.db import transaction
 from campaigns.models import Event, SurveyAnswer
 from campaigns.services import missing
 from members.models import Member
-from members.services import privacy
+from members.services import ledger, pool_ends, privacy
 from members.services.erasure_log import Erasure
 from rewards.models import Redemption
 from rewards.services import redemptions
@@ -26,6 +26,8 @@ def erase_member(*, member: Member, confirm: str, actor: str, moment: datetime) 
     :raises MemberErased: it was done before.
     """
     privacy.require_confirmation(member, confirm)
+    # What is cancelled locks its payer, and leaving a pool everybody in it: all at once, in order.
+    ledger.lock(member_ids=[member.pk, *pool_ends.people_around(member.pk)])
     held = Redemption.objects.filter(
         member=member, state=Redemption.State.HELD, hold_expires_at__gt=moment
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from members.models import MemberMerge, User
-from members.services import merging
+from members.services import ledger, merging, pool_ends
 from members.services.merging import Wanted
 from rewards.models import Redemption, Voucher
 from rewards.services import redemptions
@@ -22,6 +22,9 @@ def merge_members(*, wanted: Wanted, by: User | None, moment: datetime) -> Membe
 
     :raises CannotMerge: one of the members is not open, or has points held.
     """
+    # What is cancelled locks its payer, and leaving a pool everybody in it: all at once, in order.
+    rows = [wanted.survivor_id, wanted.merged_id]
+    ledger.lock(member_ids=[*rows, *pool_ends.people_around(wanted.merged_id)])
     if wanted.vouchers == MemberMerge.Vouchers.CANCEL:
         unused = Redemption.objects.filter(
             member=wanted.merged_id, voucher__state=Voucher.State.ISSUED
