@@ -51,6 +51,13 @@ def is_occasion(trigger: str) -> bool:
     return trigger != PURCHASE and not trigger.startswith(EVENT)
 
 
+def names_occasion(text: str) -> bool:
+    """Return whether the text names an occasion, that of one rule's calendar included."""
+    if text.startswith(f"{SCHEDULE}:"):
+        return len(text) > len(SCHEDULE) + 1
+    return is_trigger(text) and is_occasion(text)
+
+
 def silent_days(trigger: str) -> int | None:
     """Return after how many days without a purchase the rule is asked; None for others."""
     days = trigger.removeprefix(SILENT)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from campaigns.earning import triggers
 from campaigns.earning.evaluate import evaluate
 from campaigns.earning.facts import (
     EventFacts,
@@ -108,7 +109,11 @@ def _run(case: CaseSection, document: ProgramDocument, rules: list[CompiledRule]
 def _fact(case: CaseSection, document: ProgramDocument, at: datetime) -> PurchaseFacts | EventFacts:
     local = at.astimezone(document.program.zone)
     if case.event is not None:
-        return EventFacts(case.event.type, at, local, case.event.payload)
+        kind = case.event.type
+        # A test names an occasion as the trigger of its rules does.
+        return EventFacts(
+            kind, at, local, case.event.payload, is_occasion=triggers.names_occasion(kind)
+        )
     assert case.purchase is not None
     return _purchase(case.purchase, document.program.currency, at, local)
 

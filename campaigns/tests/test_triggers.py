@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from campaigns.earning import triggers
 from campaigns.earning.sentences import rule_sentence
+from campaigns.programfile import parse, run_tests
+from campaigns.tests.shop import PROGRAM
+from loyalty_site.lib.wire import dumps
 
 
 @pytest.mark.parametrize(
@@ -65,3 +70,34 @@ def test_a_rule_says_when_it_is_asked(trigger: str, sentence: str) -> None:
     effects = [{"kind": "earn_fixed", "currency": "points", "points": 5}]
 
     assert rule_sentence({"trigger": trigger, "effects": effects}) == sentence
+
+
+@pytest.mark.parametrize(
+    ("occasion", "expected"),
+    [
+        ("birthday", {"birthday": 5}),
+        ("silent:90", {"silence": 5}),
+        ("schedule:friday", {"friday": 5}),
+        ("schedule:monday", {}),
+        ("review", {"review": 5}),
+    ],
+)
+def test_a_test_of_a_file_names_an_occasion_as_its_trigger_does(
+    occasion: str, expected: dict[str, int]
+) -> None:
+    gift = {"kind": "earn_fixed", "currency": "points", "points": 5}
+    friday = {"trigger": "schedule", "schedule": {"rrule": "FREQ=WEEKLY;BYDAY=FR"}}
+    told: dict[str, dict[str, Any]] = {
+        "birthday": {"trigger": "birthday"},
+        "silence": {"trigger": "silent:90"},
+        "friday": friday,
+        "review": {"trigger": "event:review"},
+    }
+    rules = [{"code": code, "effects": [gift], **rule} for code, rule in told.items()]
+    case = {"name": "it", "event": {"type": occasion}, "expect": {"points": sum(expected.values())}}
+    document = parse(dumps({**PROGRAM, "rules": rules, "tests": [case]}).decode())
+
+    (outcome,) = run_tests(document)
+
+    assert outcome.passed
+    assert {each.rule_code: each.points for each in outcome.evaluation.awards} == expected
