@@ -12,7 +12,7 @@ from members.models.approvals import staff_column
 
 
 class CampaignPolicy(models.Model):
-    """How large a budget one person may start alone.
+    """How large a budget one person may start alone, at once and within a day.
 
     A program without a row has the figure that ``campaign_limit`` in SQL states.
     """

@@ -33,7 +33,10 @@ class BudgetNeedsSecondPerson(DomainError):
 
     code = "budget_needs_second_person"
     title = "A second person has to approve this"
-    cause = "The campaign has a larger budget than one person may start alone, or none at all."
+    cause = (
+        "The campaign has no budget, or with what the same person started alone within a day a"
+        " larger one than one person may start."
+    )
     remedy = "Submit it for review; a colleague who may approve campaigns starts it."
 
 
@@ -270,7 +273,7 @@ def _turned(
 def start(*, draft_id: int, by: User, moment: datetime) -> CampaignDraft:
     """Publish a draft within the budget that one person may start alone.
 
-    :raises BudgetNeedsSecondPerson: it is above that, or has no budget.
+    :raises BudgetNeedsSecondPerson: it is above that, has no budget, or is too much of a day.
     :raises ChangedMeanwhile: somebody published another change of the same parts.
     :raises NotWaiting: it is in review, or its course is over.
     """

@@ -73,6 +73,23 @@ BEGIN
     NEW.limit_points := public.campaign_limit((SELECT c.program_id
       FROM public.campaigns_campaign c WHERE c.id = NEW.campaign_id));
   END IF;
+  -- What one person starts alone within a day counts together, or a large budget would be had in
+  -- parts; another version of the same campaign is no other campaign.
+  IF TG_OP = 'UPDATE' AND NEW.state = 'published' AND OLD.state = 'draft'
+     AND NEW.budget_points + coalesce((
+       SELECT sum(t.most) FROM (
+         SELECT max(d.budget_points) AS most
+         FROM public.campaigns_campaigndraft d
+         JOIN public.campaigns_campaignversion v ON v.id = d.version_id
+         WHERE d.state = 'published' AND d.decided_by_id IS NULL
+           AND d.campaign_id <> NEW.campaign_id
+           AND NEW.edited_by_id IN (d.author_id, d.edited_by_id)
+           AND v.published_at > (SELECT n.published_at - interval '1 day'
+             FROM public.campaigns_campaignversion n WHERE n.id = NEW.version_id)
+         GROUP BY d.campaign_id) t), 0) > NEW.limit_points THEN
+    RAISE EXCEPTION 'a second person agrees to what goes beyond the limit of one'
+      USING ERRCODE = 'check_violation', CONSTRAINT = 'campaigns_campaigndraft_above_limit';
+  END IF;
   IF NEW.body ->> 'code' IS DISTINCT FROM (SELECT c.code FROM public.campaigns_campaign c
                                            WHERE c.id = NEW.campaign_id)
      OR (NEW.version_id IS NOT NULL AND NOT EXISTS (

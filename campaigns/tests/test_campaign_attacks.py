@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -214,6 +215,42 @@ def test_an_attack_on_a_draft_is_refused_by_name(
 
     assert refusal.value.diag.constraint_name == constraint
     assert (refusal.value.sqlstate or "").startswith("23")
+
+
+def a_second_campaign(stage: Stage, author: int, at: datetime) -> int:
+    """Publish half the limit of one campaign for ann; return a draft of as much of another."""
+    stage.publish(stage.draft(5000))
+    other = stage.a_campaign("two", "draft")
+    body = Jsonb({"code": "two", "budget_points": 5001})
+    draft = stage.draft(
+        campaign_id=other, body=body, author_id=author, edited_by_id=author, base_version=2
+    )
+    version = insert(
+        stage.x,
+        "campaigns_campaignversion",
+        **{"campaign_id": other, "number": 1, "body": Jsonb({}), "published_at": at, "actor": ""},
+    )
+    stage.move(draft, state="published", version_id=version)
+    return draft
+
+
+def test_a_large_budget_is_not_had_in_parts_by_one_person_within_a_day(stage: Stage) -> None:
+    with pytest.raises(psycopg.IntegrityError) as refusal:
+        a_second_campaign(stage, stage.ann, NOON + timedelta(hours=23))
+
+    assert refusal.value.diag.constraint_name == "campaigns_campaigndraft_above_limit"
+
+
+@pytest.mark.parametrize(
+    ("_case", "who", "hours"), [("the day after", "ann", 24), ("another", "ben", 1)]
+)
+def test_another_day_and_another_person_have_limits_of_their_own(
+    _case: str, who: str, hours: int, stage: Stage
+) -> None:
+    a_second_campaign(stage, getattr(stage, who), NOON + timedelta(hours=hours))
+
+    states = stage.x.execute(b"SELECT DISTINCT state FROM campaigns_campaigndraft").fetchall()
+    assert states == [("published",)]
 
 
 def test_the_limit_and_the_budget_are_not_what_the_writer_says(stage: Stage) -> None:

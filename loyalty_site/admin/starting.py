@@ -281,10 +281,10 @@ def _started(request: HttpRequest, body: Mapping[str, Any], user: User, goal: st
     """Write the draft and start it; one above the limit goes to review."""
     moment = timezone.now()
     draft = drafts.begin(body=body, by=user, moment=moment, goal=str(TITLES[goal][0]))
-    if drafts.may_start_alone(draft):
+    try:
         drafts.start(draft_id=draft.pk, by=user, moment=moment)
         messages.success(request, _("Started: it gives points within its dates."))
-    else:
+    except drafts.BudgetNeedsSecondPerson:
         drafts.submit(draft_id=draft.pk, by=user, moment=moment)
         messages.warning(request, _("A second person has to approve it; it gives nothing yet."))
     return redirect(reverse("admin:campaigns_campaign_change", args=[draft.campaign_id]))

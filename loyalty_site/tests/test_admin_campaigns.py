@@ -282,3 +282,15 @@ def test_the_pages_of_a_campaign_take_few_queries(author: User, ann: Client) -> 
         counts[name] = len(captured)
 
     assert {name: count for name, count in counts.items() if count > 12} == {}
+
+
+def test_a_template_above_the_limit_goes_to_review(author: User, ann: Client) -> None:
+    today = timezone.localdate()
+    told = {"name": "Triple days", "factor": "3", "first_day": today, "last_day": today + 2 * DAY}
+    url = reverse("campaign_start", args=["double-points"])
+
+    for budget in (9000, 1001):
+        ann.post(url, {**told, "budget_points": budget, "start": "yes"})
+
+    states = Campaign.objects.order_by("pk").values_list("code", "status")
+    assert list(states) == [("triple-days", "active"), ("triple-days-2", "in_review")]
