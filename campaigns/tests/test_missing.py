@@ -33,6 +33,7 @@ from campaigns.tests.shop import (
 )
 from campaigns.tests.test_programfile import SMALLEST, problems
 from members.models import LedgerTransaction, Member, Message, Purchase, User
+from members.queries.held import rows_held
 from members.services import delivery
 from members.services.tries import TriedTooOften
 from members.tests import staff
@@ -339,3 +340,15 @@ def test_the_terms_of_claims_are_read_with_their_defaults() -> None:
 )
 def test_terms_of_claims_that_cannot_hold_are_refused(_case: str, claims: str, path: str) -> None:
     assert {found for found, _line in problems(f"{SMALLEST}\nclaims: {claims}\n")} == {path}
+
+
+def test_the_copy_of_a_member_of_staff_holds_no_receipt_of_another(member: Member) -> None:
+    case = claim(member, Receipt("lost", NOON.date(), Decimal("12.50"))).case
+    assert case is not None
+    missing.refuse(case_id=case.pk, answer="Not ours.", by=clerk(), moment=LATER)
+    colleague = join(OTHER)
+    Member.objects.filter(pk=colleague.pk).update(user=clerk())
+    colleague.refresh_from_db()
+
+    assert "campaigns.claimcase" not in rows_held(colleague)
+    assert [row["receipt"] for row in rows_held(member)["campaigns.claimcase"]] == ["lost"]

@@ -75,8 +75,11 @@ def _belongs_by(child: type[Model], field: Any) -> bool:
     """Return whether the key says whose the row is.
 
     A key that may be empty says it only where no other does: a voucher used in a purchase
-    belongs to whom it was issued to, not to the buyer.
+    belongs to whom it was issued to, not to the buyer, and what staff decided about a member to
+    that member.
     """
+    if field.null and field.related_model is User:
+        return not any(not each.null and each.related_model is Member for each in _keys(child))
     if not field.null or field.related_model in ROOTS:
         return True
     others = [each for each in _keys(child) if not each.null]

@@ -21,6 +21,7 @@ from members.models import (
 )
 from members.queries import pools as reading
 from members.queries.balances import balance_as_of, balance_now
+from members.queries.held import rows_held
 from members.services import (
     delivery,
     jobs,
@@ -542,6 +543,20 @@ def test_a_survivor_stays_in_their_pool(home: Pool, ana: Member) -> None:
 
     assert (has(ana), has(home.holder)) == (0, 230)
     assert pool_ends.leave(member_id=ana.pk, actor="test", moment=THEN + 2 * DAY) == 230
+
+
+def test_the_copy_says_in_which_pools_somebody_was_and_not_who_else(
+    home: Pool, ana: Member
+) -> None:
+    bea = let_in(home, "6011000002")
+    pool_ends.leave(member_id=bea.pk, actor="test", moment=THEN + DAY)
+
+    held = rows_held(bea)
+
+    assert [(row["role"], row["ending"]) for row in held["members.poolmembership"]] == [
+        ("adult", "left")
+    ]
+    assert {row["number"] for row in held["members.member"]} == {bea.number}
 
 
 # What the database refuses -------------------------------------------------------------------
