@@ -154,6 +154,12 @@ NAVIGATION = [
             "permission": lambda request: request.user.has_perm("campaigns.view_campaign"),
         },
         _item(_("Tiers"), "stairs", "members.tier"),
+        {
+            "title": _("Tiers by quarter"),
+            "icon": "query_stats",
+            "link": reverse_lazy("tier_economics"),
+            "permission": lambda request: request.user.has_perm("members.view_tier"),
+        },
         _item(_("Segments"), "groups", "members.segment"),
         _item(_("Stores"), "storefront", "members.store"),
         _item(_("Publications"), "publish", "campaigns.publication"),

@@ -14,6 +14,7 @@ from loyalty_site.admin.coupons import coupons_page
 from loyalty_site.admin.liability import liability_page
 from loyalty_site.admin.partnering import partner_file
 from loyalty_site.admin.starting import start_page, templates_page
+from loyalty_site.admin.tier_economics import tier_economics_page
 from loyalty_site.admin.trying import basket_page, draft_page
 from loyalty_site.admin.waiting import waiting_page
 from loyalty_site.views import (
@@ -94,6 +95,7 @@ urlpatterns = [
     path("admin/clearing/", admin.site.admin_view(clearing_page), name="clearing"),
     path("admin/waiting/", admin.site.admin_view(waiting_page), name="waiting"),
     path("admin/coupons/", admin.site.admin_view(coupons_page), name="coupons"),
+    path("admin/tiers/", admin.site.admin_view(tier_economics_page), name="tier_economics"),
     path("admin/try/", admin.site.admin_view(basket_page), name="try_basket"),
     path("admin/try/<int:pk>/", admin.site.admin_view(draft_page), name="try_draft"),
     path("admin/liability/", admin.site.admin_view(liability_page), name="liability"),
