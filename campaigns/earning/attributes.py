@@ -49,7 +49,8 @@ class Attribute:
     ``personal`` marks a fact of which a trace may name the outcome, but never the value.
     ``sql`` is the same fact as an expression over the member's row ``m``, for segments: NULL is
     a missing value, a ``text_set`` is an array of text. It may name the parameters of
-    ``conditions_sql``; every attribute of scope ``member`` has one. ``key`` is what it is asked
+    ``conditions_sql``; every attribute of scope ``member`` has one, and of ``history`` what is
+    counted of a window. ``key`` is what it is asked
     for where one declaration stands for many names.
     """
 
@@ -308,11 +309,28 @@ _DECLARED: Final = (
         sql=_CONSENTS,
     ),
     Attribute(
-        "history.purchases", "integer", "history", "the number of earlier purchases", _windowed
+        "history.purchases",
+        "integer",
+        "history",
+        "the number of earlier purchases",
+        _windowed,
+        sql="count(*)",
     ),
-    Attribute("history.net", "number", "history", "the net of earlier purchases", _windowed),
     Attribute(
-        "history.quantity", "number", "history", "the quantity of earlier purchases", _windowed
+        "history.net",
+        "number",
+        "history",
+        "the net of earlier purchases",
+        _windowed,
+        sql="coalesce(sum(b.net), 0)",
+    ),
+    Attribute(
+        "history.quantity",
+        "number",
+        "history",
+        "the quantity of earlier purchases",
+        _windowed,
+        sql="coalesce(sum(b.quantity), 0)",
     ),
     Attribute("line.category", "text", "line", "the category", _text("line.category")),
     Attribute("line.sku", "text", "line", "the product", _text("line.sku")),

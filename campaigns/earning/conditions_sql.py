@@ -2,9 +2,9 @@
 
 The expression is over the row ``m`` of ``members_member``. It names parameters only, never a
 value: ``moment`` (the instant asked about), ``today`` (its day in the program's calendar),
-``zone`` (the program's) and ``graded`` (whether the program has tiers) come from whoever asks,
-the others from the tree. Every leaf is true or false and never NULL, so that ``not`` inverts it
-like any other answer.
+``zone`` (the program's), ``digits`` (of its money) and ``graded`` (whether the program has tiers)
+come from whoever asks, the others from the tree. Every leaf is true or false and never NULL, so
+that ``not`` inverts it like any other answer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from . import attributes, conditions
+from . import attributes, conditions, windows
 from .attributes import Attribute
 from .conditions import Tree
 
@@ -95,6 +95,8 @@ def _leaf(tree: Tree, bound: Bind) -> str:
         raise NotInSql(f"{tree['attr']} is not known of many members at once")
     attribute, operand = conditions.operand_of(tree)
     expression = attribute.sql
+    if attribute.scope == "history":
+        expression = windows.sql(expression, windows.window_of(tree), bound)
     if attribute.key:
         expression = expression.replace("%(key)s", f"%({bound(attribute.key)})s")
     if attribute.type == "any":

@@ -127,6 +127,40 @@ def _parts(bought: BoughtFacts, category: str | None) -> list[tuple[Decimal, Dec
     ]
 
 
+# What is left of each purchase in the window stands in ``b``, without lines that came back whole.
+_SQL: Final = """(SELECT {measure} FROM members_purchase h
+  CROSS JOIN LATERAL (
+    SELECT sum(l.quantity - r.quantity) AS quantity,
+      sum(round(l.net * (l.quantity - r.quantity) / l.quantity, %(digits)s::int)) AS net
+    FROM members_purchaseline l
+    CROSS JOIN LATERAL (SELECT coalesce(sum(x.quantity), 0) AS quantity
+      FROM members_returnline x WHERE x.purchase_line_id = l.id) r
+    WHERE l.purchase_id = h.id AND l.quantity > r.quantity{category}) b
+  WHERE h.member_id = ANY (m.id || m.absorbed) AND h.occurred_at < %(moment)s::timestamptz
+    AND (h.occurred_at AT TIME ZONE %(zone)s::text)::date >= {first}
+    AND b.quantity IS NOT NULL{store})"""
+
+
+def sql(measure: str, window: Window, bound: Callable[[Any], str]) -> str:
+    """Return the figure of the window over the member's row ``m``; ``bound`` names a parameter."""
+    if window.months is None:
+        first = f"%(today)s::date - %({bound((window.days or 1) - 1)})s::int"
+    else:
+        # As calendars.add_months has it, clamped to the last day of a shorter month.
+        span = f"make_interval(months => %({bound(window.months)})s::int)"
+        first = f"(%(today)s::date - {span})::date + 1"
+    return _SQL.format(
+        measure=measure,
+        first=first,
+        category=_equal("l.category", window.category, bound),
+        store=_equal("h.store", window.store, bound),
+    )
+
+
+def _equal(column: str, text: str | None, bound: Callable[[Any], str]) -> str:
+    return "" if text is None else f" AND normalize({column}, NFC) = %({bound(text)})s::text"
+
+
 _Purchases = Iterator[list[tuple[Decimal, Decimal]]]
 _MEASURES: Final[Mapping[str, Callable[[_Purchases], Any]]] = {
     "purchases": lambda purchases: sum(1 for _ in purchases),

@@ -82,6 +82,8 @@ def _member(reader: Reader, zone: ZoneInfo) -> CaseMember:
         stage=_word(reader, "stage", STAGES),
         rfm=_word(reader, "rfm", GROUPS),
         enrolled_at=reader.moment("enrolled_at", zone),
+        identifiers=reader.texts("identifiers"),
+        consents=reader.texts("consents"),
     )
 
 

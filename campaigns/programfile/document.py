@@ -284,7 +284,10 @@ class RewardSection:
 
 @dataclass(frozen=True, slots=True)
 class CaseMember:
-    """The member of an embedded test, with an empty history."""
+    """The member of an embedded test, with an empty history.
+
+    ``identifiers`` are the kinds that are verified, ``consents`` are ``PURPOSE:CHANNEL``.
+    """
 
     tier: str | None = None
     status: str = "active"
@@ -296,6 +299,8 @@ class CaseMember:
     stage: str | None = None
     rfm: str | None = None
     enrolled_at: datetime | None = None
+    identifiers: tuple[str, ...] = ()
+    consents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from decimal import Decimal
 from campaigns.earning import triggers
 from campaigns.earning.evaluate import evaluate
 from campaigns.earning.facts import (
+    ConsentFacts,
     EventFacts,
+    IdentifierFacts,
     LineFacts,
     MemberFacts,
     PurchaseFacts,
@@ -91,6 +93,8 @@ def _run(case: CaseSection, document: ProgramDocument, rules: list[CompiledRule]
             for code, text in (("stage", case.member.stage), ("rfm", case.member.rfm))
             if text is not None
         },
+        identifiers=tuple(IdentifierFacts(each, at, at) for each in case.member.identifiers),
+        consents=tuple(ConsentFacts(each, True, at) for each in case.member.consents),
     )
     caps = compile_caps(caps_of(document))
     fact = _fact(case, document, at)

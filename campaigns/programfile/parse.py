@@ -52,6 +52,7 @@ from .rule_document import Localized
 Section = TypeVar("Section")
 
 _DAYS_MAX: Final = 36_500
+_SEGMENT_SCOPES: Final = frozenset({"member", "history"})
 
 
 def parse(text: str) -> ProgramDocument:
@@ -308,7 +309,7 @@ def _segment(reader: Reader, locale: str) -> SegmentSection:
     return SegmentSection(
         code=reader.code(),
         name=reader.localized("name", locale),
-        where=rule_sections.condition(reader, "where", {"member"}, required=True) or {},
+        where=rule_sections.condition(reader, "where", _SEGMENT_SCOPES, required=True) or {},
     )
 
 

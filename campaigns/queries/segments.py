@@ -12,6 +12,7 @@ from django.db import connection
 
 from campaigns.earning.conditions import Tree
 from campaigns.earning.conditions_sql import compile_sql
+from loyalty_site.lib.money import minor_digits
 from members.models import Program
 
 # Whoever is erased, went into another or has not enrolled by then is in no segment.
@@ -49,6 +50,7 @@ def audience(*, program: Program, where: Tree, moment: datetime) -> Audience:
         "moment": moment,
         "today": moment.astimezone(ZoneInfo(program.timezone)).date(),
         "zone": program.timezone,
+        "digits": minor_digits(program.currency),
         "graded": bool(program.tier_policy) and program.tiers.filter(is_retired=False).exists(),
     }
     return Audience(f"{_HOLDS}{compiled.sql}", values)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from campaigns.earning import sentences
+from campaigns.earning import sentences, windows
 from campaigns.earning.attributes import Context
 from campaigns.earning.conditions import Tree, compile_tree
 from campaigns.queries import rulebook
@@ -29,10 +29,21 @@ class Reason:
         return range(self.level)
 
 
-def contexts(*, members: Iterable[int], moment: datetime) -> dict[int, Context]:
-    """Return what conditions are asked about, for each of the members at the moment."""
+def contexts(
+    *, members: Iterable[int], moment: datetime, where: Tree | None = None
+) -> dict[int, Context]:
+    """Return what conditions are asked about, for each of the members at the moment.
+
+    What they bought is read as far back as ``where`` asks.
+    """
     # Every fact about a member, whatever the live rules need.
-    book = replace(rulebook.latest(), needs_segments=True, needs_history=True, needs_standing=True)
+    book = replace(
+        rulebook.latest(),
+        needs_segments=True,
+        needs_history=True,
+        needs_standing=True,
+        windows=windows.asked_by([{"when": where}]),
+    )
     rows = read_members(members, book, moment)
     local = moment.astimezone(book.zone)
     return {
@@ -46,7 +57,7 @@ def reasons(*, where: Tree, member: Member, moment: datetime) -> list[Reason]:
 
     The parts are the condition's own words: no value of the member stands in them.
     """
-    context = contexts(members=[member.pk], moment=moment)[member.pk]
+    context = contexts(members=[member.pk], moment=moment, where=where)[member.pk]
     return list(_reasons(where, context, 0))
 
 

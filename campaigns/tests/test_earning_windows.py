@@ -15,7 +15,7 @@ from campaigns.earning.conditions import validate
 from campaigns.earning.evaluate import evaluate
 from campaigns.earning.facts import BoughtFacts, ConsentFacts, IdentifierFacts, MemberFacts
 from campaigns.earning.sentences import sentence, trace_sentence
-from campaigns.programfile import ProgramFileError, parse
+from campaigns.programfile import parse, run_tests
 from campaigns.tests.shop import (
     BASE_STATUS,
     CARD,
@@ -345,10 +345,29 @@ def test_history_costs_no_call_more_and_is_read_only_where_a_rule_asks(asks: boo
     assert ("bought_since" in calls[0]) is asks
 
 
-def test_segments_do_not_take_history() -> None:
-    segment = {"code": "s", "name": "S", "where": over("purchases", 1, days=30)}
+def test_an_embedded_test_can_say_who_the_member_is() -> None:
+    asked = {
+        "tag": is_("member.tag", "contains", "vip"),
+        "known": is_("member.identifier_verified", "contains", "email"),
+        "agreed": is_("member.consent", "contains", "marketing:email"),
+        "bought": {"attr": "history.purchases", "op": "eq", "value": 0, "days": 30},
+    }
+    rules = [
+        {"code": code, "trigger": "purchase", "when": when, "effects": [fixed(1)]}
+        for code, when in asked.items()
+    ]
+    told = {"tags": ["vip"], "identifiers": ["email"], "consents": ["marketing:email"]}
+    cases = [
+        {
+            "name": name,
+            "at": "2026-03-02T12:00",
+            "member": member,
+            "purchase": {"lines": [{"unit_price": "1.00"}]},
+            "expect": {"points": points},
+        }
+        for name, member, points in (("known", told, 4), ("a stranger", {}, 1))
+    ]
 
-    with pytest.raises(ProgramFileError) as refused:
-        parse(json.dumps(program_file(segments=[segment])))
+    outcomes = run_tests(parse(json.dumps(program_file(rules=rules, tests=cases))))
 
-    assert [each.path for each in refused.value.problems] == ["segments[0].where.attr"]
+    assert [outcome.differences for outcome in outcomes] == [(), ()]
