@@ -43,7 +43,7 @@ def field_of(question: Question) -> forms.Field:
         figures = [(str(n), str(n)) for n in range(question.low, question.high + 1)]
         return forms.ChoiceField(
             choices=figures,
-            widget=forms.RadioSelect,
+            widget=forms.RadioSelect({"class": "in-a-row"}),
             help_text=_("%(low)s is the least, %(high)s the most.")
             % {"low": question.low, "high": question.high},
             **told,
