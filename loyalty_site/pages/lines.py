@@ -238,6 +238,8 @@ _KINDS: Final[Mapping[str, tuple[Speaker, str, str]]] = {
     "write_off": (_plain(lambda: pgettext("activity", "Debt written off")), "info", "plus"),
     "transfer_out": (_plain(lambda: pgettext("activity", "Points sent")), "gift", "minus"),
     "transfer_in": (_plain(lambda: pgettext("activity", "Points received")), "gift", "plus"),
+    "pool_out": (_plain(lambda: pgettext("activity", "Given to your pool")), "gift", "minus"),
+    "pool_in": (_plain(lambda: pgettext("activity", "Back from your pool")), "gift", "plus"),
     "adjust_credit": (_adjusted(lambda: pgettext("activity", "Points credited")), "info", "plus"),
     "reinstate": (
         _adjusted(lambda: pgettext("activity", "Expired points given back")),

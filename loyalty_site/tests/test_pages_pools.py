@@ -166,6 +166,9 @@ def test_who_leaves_has_their_points_back(browser: Client, member: Member) -> No
     )
 
     assert said(page) == ["You left the pool. 60 points came back to you."]
+    activity = browser.get("/activity").content.decode()
+    assert "Given to your pool" in activity
+    assert "Back from your pool" in activity
     assert (has(member) - before, page.context["pool"]) == (60, None)
 
 
