@@ -32,7 +32,7 @@ class ClaimCaseAdmin(BooksAdmin[ClaimCase]):
     search_fields = ("receipt__exact", "member__number__exact", "public_id__exact")
     search_help_text = gettext_lazy("A whole receipt or member number, or the id of a case.")
     ordering = ("-made_at", "-pk")
-    change_form_before_template = "admin/claims/claim_acts.html"
+    change_form_outer_before_template = "admin/claims/claim_acts.html"
 
     @badge(gettext_lazy("state"), open="warning", granted="success", refused="danger")
     def standing(self, case: ClaimCase) -> tuple[str, str]:

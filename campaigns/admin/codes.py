@@ -81,7 +81,7 @@ class CodeBatchAdmin(ReadOnlyAdmin[CodeBatch]):
     search_fields = ("code", "name")
     ordering = ("-created_at", "-pk")
     list_before_template = "admin/campaigns/codebatch_new.html"
-    change_form_before_template = "admin/campaigns/codebatch_acts.html"
+    change_form_outer_before_template = "admin/campaigns/codebatch_acts.html"
 
     @admin.display(description=gettext_lazy("redeemed"))
     def redeemed(self, batch: Any) -> int:

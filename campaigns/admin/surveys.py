@@ -91,7 +91,7 @@ class SurveyAdmin(ReadOnlyAdmin[Survey]):
     search_fields = ("code", "title")
     ordering = ("-opens_at", "-pk")
     list_before_template = "admin/campaigns/survey_new.html"
-    change_form_before_template = "admin/campaigns/survey_summary.html"
+    change_form_outer_before_template = "admin/campaigns/survey_summary.html"
 
     @admin.display(description=gettext_lazy("answered"))
     def answered(self, survey: Any) -> int:

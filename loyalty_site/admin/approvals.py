@@ -58,7 +58,7 @@ class ApprovalAdmin(BooksAdmin[Approval]):
     search_help_text = gettext_lazy("A whole member number, or the id of an act.")
     ordering = ("-requested_at", "-pk")
     list_before_template = "admin/members/approvals_note.html"
-    change_form_before_template = "admin/members/approval_acts.html"
+    change_form_outer_before_template = "admin/members/approval_acts.html"
 
     @admin.display(description=gettext_lazy("act"))
     def act_label(self, approval: Approval) -> str:

@@ -94,7 +94,7 @@ class PointBatchAdmin(BooksAdmin[PointBatch]):
     search_fields = ("name", "public_id__exact")
     ordering = ("-created_at", "-pk")
     list_before_template = "admin/members/batch_new.html"
-    change_form_before_template = "admin/members/batch_acts.html"
+    change_form_outer_before_template = "admin/members/batch_acts.html"
 
     @badge(
         gettext_lazy("state"),

@@ -64,7 +64,7 @@ class CampaignAdmin(ReadOnlyAdmin[Campaign]):
     search_fields = ("code", "name")
     ordering = ("is_retired", "-starts_at", "code")
     list_before_template = "admin/campaigns/campaign_list.html"
-    change_form_before_template = "admin/campaigns/campaign_page.html"
+    change_form_outer_before_template = "admin/campaigns/campaign_page.html"
     hidden = ("public_id", "program", "name")
 
     @admin.display(description=gettext_lazy("name"))

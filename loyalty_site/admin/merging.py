@@ -167,7 +167,7 @@ class MemberMergeAdmin(ReadOnlyAdmin[MemberMerge]):
     search_fields = ("merged__number__exact", "survivor__number__exact")
     search_help_text = gettext_lazy("A whole member number.")
     ordering = ("-made_at", "-pk")
-    change_form_before_template = "admin/merging/undo.html"
+    change_form_outer_before_template = "admin/merging/undo.html"
 
     def get_urls(self) -> list[URLPattern]:
         undo = self.admin_site.admin_view(require_POST(self.undo))

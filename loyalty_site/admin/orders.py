@@ -77,7 +77,7 @@ class PointsOrderAdmin(BooksAdmin[PointsOrder]):
     search_fields = ("reference__exact", "member__number__exact")
     search_help_text = gettext_lazy("A whole member number, or the reference of a payment.")
     ordering = ("-paid_at", "-pk")
-    change_form_before_template = "admin/members/order_acts.html"
+    change_form_outer_before_template = "admin/members/order_acts.html"
 
     @badge(
         gettext_lazy("state"),

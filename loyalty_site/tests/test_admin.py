@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from loyalty_site.tests import staffed
 from members.models import LedgerTransaction, Member, OutboxEvent, PurchaseLine, User
 from rewards.models import Reward
 
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 OURS = ("members", "rewards", "campaigns")
 QUERIES_MAX = 12
 
@@ -354,3 +356,14 @@ def test_links_of_the_member_page_lead_to_the_members_rows(root: Client, member:
     for model in (LedgerTransaction, PurchaseLine):
         page = root.get(address(model, "changelist") + f"?q={member.number}")
         assert page.status_code == 200
+
+
+@pytest.mark.parametrize("page", admin.site._registry.values(), ids=str)
+def test_no_form_stands_within_the_form_of_a_page(page: admin.ModelAdmin[Any]) -> None:
+    """A browser drops the inner form: its buttons would send the page's own."""
+    names = ("change_form_before_template", "change_form_after_template")
+    inside = [getattr(page, name, None) for name in names]
+
+    forms = [name for name in inside if name and "<form" in (TEMPLATES / name).read_text()]
+
+    assert forms == []

@@ -60,3 +60,17 @@ def test_what_is_wrong_is_said_beside_the_field_and_what_was_typed_stays(page: P
     expect(page.locator("[role=alert]")).to_have_text("The longer silence is longer.")
     expect(page.locator("[name=name]")).to_have_value("Come back")
     assert not Campaign.objects.filter(name__en="Come back").exists()
+
+
+def test_a_campaign_is_paused_and_resumed_by_its_buttons(page: Page) -> None:
+    page.goto("/admin/start-campaign/double-points/")
+    page.click("button[name=start]")
+    found = []
+
+    for step in ("pause", "resume"):
+        page.fill("[name=note]", f"{step} it")
+        page.click(f"button[value={step}]")
+        expect(page.locator("body")).to_contain_text(f"{step} it")
+        found.append(Campaign.objects.get(code="double-points").status)
+
+    assert found == ["paused", "scheduled"]

@@ -76,7 +76,7 @@ class PartnerMovementAdmin(BooksAdmin[PartnerMovement]):
     search_fields = ("external_id__exact", "member__number__exact", "public_id__exact")
     search_help_text = gettext_lazy("A partner's whole reference, or a whole member number.")
     ordering = ("-recorded_at", "-pk")
-    change_form_before_template = "admin/partners/movement_acts.html"
+    change_form_outer_before_template = "admin/partners/movement_acts.html"
 
     def get_urls(self) -> list[URLPattern]:
         act = self.admin_site.admin_view(require_POST(self.act))
@@ -166,7 +166,7 @@ class PartnerStatementAdmin(ReadOnlyAdmin[PartnerStatement]):
     list_select_related = ("partner__program", "closed_by")
     search_fields = ("partner__code",)
     ordering = ("-month", "partner_id")
-    change_form_before_template = "admin/partners/statement_acts.html"
+    change_form_outer_before_template = "admin/partners/statement_acts.html"
 
     def get_urls(self) -> list[URLPattern]:
         view, name = self.admin_site.admin_view, "members_partnerstatement"

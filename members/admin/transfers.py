@@ -39,7 +39,7 @@ class TransferAdmin(BooksAdmin[Transfer]):
     search_fields = ("sender__number__exact", "recipient__number__exact", "public_id__exact")
     search_help_text = gettext_lazy("A whole member number, or the id of a transfer.")
     ordering = ("-requested_at", "-pk")
-    change_form_before_template = "admin/transfers/transfer_acts.html"
+    change_form_outer_before_template = "admin/transfers/transfer_acts.html"
 
     def get_urls(self) -> list[URLPattern]:
         act = self.admin_site.admin_view(require_POST(self.act))

@@ -97,7 +97,7 @@ class PayoutAdmin(ReadOnlyAdmin[Payout]):
     search_help_text = gettext_lazy("A whole number of a document.")
     ordering = ("-document_date", "-pk")
     list_before_template = "admin/giving/payout_start.html"
-    change_form_before_template = "admin/giving/payout_sum.html"
+    change_form_outer_before_template = "admin/giving/payout_sum.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
