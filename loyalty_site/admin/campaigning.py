@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from campaigns import comparing, lifecycle
 from campaigns.admin.rules import with_versions
+from campaigns.earning.results import MONEY
 from campaigns.lifecycle import State, Who
 from campaigns.models import (
     AnnouncedChange,
@@ -47,9 +48,10 @@ COLORS = {
 
 
 def _used() -> Subquery:
+    # The counter of money counts in ten-thousandths, which are no points.
     budget = LimitCounter.objects.filter(
         program=OuterRef("program"), scope="campaign", code=OuterRef("code"), period="lifetime"
-    )
+    ).exclude(currency=MONEY)
     return Subquery(budget.order_by().values("code").annotate(most=Max("points")).values("most"))
 
 
