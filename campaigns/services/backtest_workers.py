@@ -22,7 +22,11 @@ class Workers:
             # A forked process would share the sockets of its parent's connections.
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start,
-            initargs=(question, snapshot),
+            # Only what can be read before the site's settings are loaded.
+            initargs=(
+                (question.live, question.draft, question.starts_at, question.ends_at),
+                snapshot,
+            ),
         )
 
     def __enter__(self) -> Workers:
@@ -47,16 +51,18 @@ class Workers:
 _held: dict[str, Any] = {}
 
 
-def _start(question: Question, snapshot: str) -> None:
+def _start(asked: tuple[Any, Any, Any, Any], snapshot: str) -> None:
     """Make the process ready: the site's settings, both documents, and the connection."""
     import django
 
     django.setup()
     from campaigns.services import backtests
 
-    opened = backtests.snapshot(snapshot)
+    question = backtests.Question(*asked)
     plan = question.plan()
-    _held.update(plan=plan, wanted=question.wanted(plan), opened=opened, reader=opened.__enter__())
+    # Open for as long as the process lives, which is as long as the pool.
+    reader = backtests.open_reader(snapshot)
+    _held.update(plan=plan, wanted=question.wanted(plan), reader=reader)
 
 
 def _replay(asked: tuple[list[int], Any, Any]) -> Part:

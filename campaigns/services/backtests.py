@@ -32,7 +32,7 @@ from loyalty_site.lib.errors import DomainError
 from members.models import Program
 
 # So many members are read and replayed at a time.
-RANGE: Final = 200
+RANGE: Final = 50
 SEED: Final = 20_260_101
 
 
@@ -227,29 +227,36 @@ class Reader:
 
 
 @contextmanager
-def snapshot(name: str | None = None) -> Iterator[Reader]:
-    """Open a connection that reads one instant and writes nothing; of another's with a name.
+def snapshot() -> Iterator[Reader]:
+    """Open a connection that reads one instant and writes nothing.
 
     Inside a transaction the caller's own view is all that there is to read.
     """
     if connection.in_atomic_block:
         yield Reader(connection, "")
         return
-    source = connections.create_connection("default")
+    reader = open_reader()
     try:
-        source.set_autocommit(False)
-        with source.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            if name:
-                cursor.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
-            cursor.execute("SET LOCAL statement_timeout = 0")
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            cursor.execute("SELECT pg_export_snapshot()")
-            exported = name or cursor.fetchone()[0]
-        yield Reader(source, exported)
+        yield reader
     finally:
-        source.rollback()
-        source.close()
+        reader.source.rollback()
+        reader.source.close()
+
+
+def open_reader(name: str | None = None) -> Reader:
+    """Return a connection that sees one instant, that of another's snapshot with a name."""
+    source = connections.create_connection("default")
+    source.set_autocommit(False)
+    with source.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        if name:
+            cursor.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        if name is None:
+            cursor.execute("SELECT pg_export_snapshot()")
+            name = str(cursor.fetchone()[0])
+    return Reader(source, name)
 
 
 def _figures(
