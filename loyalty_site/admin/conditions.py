@@ -131,7 +131,9 @@ def _scalar(kind: str, text: str) -> Any:
 
 def attribute_choices() -> list[tuple[str, str]]:
     """Return the attributes of members that a segment can ask for, with their phrases."""
-    known = [each for each in attributes.ATTRIBUTES.values() if is_in_sql(each.name)]
+    # What was bought in a window needs more fields than a row has.
+    members = [each for each in attributes.ATTRIBUTES.values() if each.scope == "member"]
+    known = [each for each in members if is_in_sql(each.name)]
     codes = MemberScore.objects.filter(value__isnull=False).values_list("code", flat=True)
     scores = [
         attributes.find(f"{attributes.SCORE}{code}") for code in sorted(set(codes.distinct()))
@@ -191,7 +193,7 @@ def flattened(where: Mapping[str, Any]) -> tuple[str, list[Tree]] | None:
     """Return the condition as a group of rows, None where it is no such group."""
     (group,) = [kind for kind in ("all", "any") if kind in where] or ["all"]
     rows = [dict(each) for each in where.get(group, [where])]
-    is_flat = all("attr" in each.get("not", each) for each in rows)
+    is_flat = all(each.get("not", each).keys() == {"attr", "op", "value"} for each in rows)
     return (group, rows) if is_flat and len(rows) <= ROWS else None
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from campaigns.services import program as programs
 from campaigns.services.segments import refresh_segments
 from campaigns.tests.shop import join
-from loyalty_site.admin.conditions import flattened
+from loyalty_site.admin.conditions import attribute_choices, flattened
 from loyalty_site.admin.segments import trend
 from loyalty_site.tests import staffed
 from members.models import Member, Segment, SegmentMembership, SegmentMove
@@ -245,6 +245,15 @@ def test_a_deep_condition_is_no_rows() -> None:
     assert flattened({"any": [leaf, {"not": leaf}]}) == ("any", [leaf, {"not": leaf}])
     assert flattened({"any": [leaf, {"all": [leaf]}]}) is None
     assert flattened({"not": {"any": [leaf]}}) is None
+    windowed = {"attr": "history.purchases", "op": "gte", "value": 3, "days": 30}
+    assert flattened(windowed) is None
+
+
+def test_only_what_a_row_can_say_of_a_member_is_offered(db: None) -> None:
+    names = [name for name, _phrase in attribute_choices()]
+
+    assert names
+    assert [name for name in names if not name.startswith("member.")] == []
 
 
 def test_the_line_of_sizes_goes_from_the_first_day_to_the_last() -> None:
