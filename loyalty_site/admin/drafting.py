@@ -231,7 +231,7 @@ class CampaignDraftAdmin(ReadOnlyAdmin[CampaignDraft]):
     def text(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Change the whole campaign as text; what does not read keeps standing in the field."""
         draft, user = _draft(pk), _author(request)
-        text = request.POST.get("text", "").replace("\r\n", "\n") or campaign_text(draft.body)
+        text = request.POST.get("text", "").replace("\r\n", "\n") or _text_of(draft.body)
         problems: list[str] = []
         body: Mapping[str, Any] = draft.body
         if request.method == "POST":
@@ -288,6 +288,15 @@ class CampaignDraftAdmin(ReadOnlyAdmin[CampaignDraft]):
             **more,
         }
         return TemplateResponse(request, f"admin/campaigns/{template}", context)
+
+
+def _text_of(body: Mapping[str, Any]) -> str:
+    """Return the campaign as text, its keys in the order of the program file."""
+    try:
+        return campaign_text(drafts.checked(body))
+    except ProgramFileError:
+        # The program has changed since: whoever reads the text can mend it.
+        return campaign_text(body)
 
 
 def _draft(pk: int) -> CampaignDraft:
