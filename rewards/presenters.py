@@ -84,8 +84,8 @@ def redemption_body(redemption: Redemption, *, moment: datetime) -> dict[str, An
         "hold_expires_at": redemption.hold_expires_at,
         "external_id": redemption.external_id or None,
         "created_at": redemption.created_at,
-        # Whether the points of a pool paid.
-        "pool": redemption.payer_id is not None,
+        # Said of a redemption that the points of a pool paid, and of no other.
+        **({"pool": True} if redemption.payer_id is not None else {}),
     }
 
 

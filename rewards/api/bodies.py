@@ -131,7 +131,7 @@ QUOTE = record(
     if_cancelled=TEXT,
 )
 REDEMPTION = record(
-    ("dry_run",),
+    ("dry_run", "pool"),
     id=nullable(ID),
     state=choice(*Redemption.State.values),
     member=ID,

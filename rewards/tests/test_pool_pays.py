@@ -11,6 +11,7 @@ from members.models import LedgerAccount, LedgerTransaction, Member, Pool, Progr
 from members.services import jobs, pool_ends, pool_points, pools, reconciliation
 from members.services.pool_points import NotInAPool, PoolRefused
 from rewards.models import Redemption
+from rewards.presenters import redemption_body
 from rewards.queries.redemptions import codes_of
 from rewards.services.holds import RELEASE_HOLDS
 from rewards.services.quotes import quote
@@ -84,6 +85,7 @@ def test_an_adult_redeems_from_the_pool_and_has_the_code(ana: Member) -> None:
     assert (paid.member_id, made.member_id) == (Pool.objects.get().holder_id, bea.pk)
     assert [each.pk for each in codes_of(member=bea)] == [made.pk]
     assert made.voucher.code
+    assert redemption_body(made, moment=NOW)["pool"] is True
     assert (held(), balances(bea)) == ((50, 0, 0, 0), (0, 0, 0, 0))
     assert differences() == []
 
