@@ -295,7 +295,8 @@ def undo_merge(club: Club) -> Touched:
         return [one, other]
     other.into = None
     for name in [n for n in one.purse.waiting if n in club.bought]:
-        if club.bought[name].member == merged:
+        # Also what came to the row by an earlier merge.
+        if club.holder(club.bought[name].member) is other:
             other.purse.waiting[name] = one.purse.waiting.pop(name)
     for person in (one, other):
         found = {each.kind: each.balance for each in _accounts(person)}

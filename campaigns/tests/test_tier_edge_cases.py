@@ -38,6 +38,7 @@ def member() -> Member:
 def tier(member: Member) -> tuple[str, int]:
     """Return the member's tier and the figure that it was judged by."""
     reading = tier_reading(program=current_program(), member_id=member.pk, moment=LATER)
+    assert reading is not None
     return reading.tier, reading.progress.value
 
 
