@@ -77,7 +77,10 @@ SELECT m.id, m.public_id::text, m.number, m.status, m.enrolled_at, m.birth_date,
    FROM members_identifier i WHERE i.member_id = m.id),
   (SELECT json_agg(json_build_array(r.purpose || ':' || r.channel, r.granted, r.at)
       ORDER BY r.at, r.id)::text
-   FROM members_consentrecord r WHERE r.member_id = m.id)
+   FROM members_consentrecord r WHERE r.member_id = m.id),
+  (SELECT json_agg(json_build_array(d.code, v.text, v.number::text, v.flag, v.texts))::text
+   FROM members_memberattribute v JOIN members_attributedefinition d ON d.id = v.definition_id
+   WHERE v.member_id = m.id AND NOT d.is_retired)
 FROM members_member m WHERE m.id = ANY (%(members)s) ORDER BY m.id
 """
 
@@ -219,6 +222,7 @@ def _people(rows: Rows) -> list[Person]:
                 scores=member_facts.scores(_loaded(row[11])),
                 identifiers=member_facts.identifiers(_loaded(row[12])),
                 consents=member_facts.consents(_loaded(row[13])),
+                attributes=member_facts.attributes(_loaded(row[14])),
             ),
             enrolled_at=row[4],
             lifts=tuple(_lift(*each) for each in orjson.loads(row[9])) if row[9] else (),

@@ -7,16 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from campaigns.programfile import parse
 from campaigns.services import history
-from campaigns.tests.shop import DAY, rule
+from campaigns.tests.shop import DAY, apply, join, rule
 from campaigns.tests.test_trial_replay import awards_of, posted_awards, replayer
 from campaigns.tests.trial_year import END, SHOP, YEAR, post_year
 from campaigns.trial.book import make_book
 from campaigns.trial.compare import Plan
 from campaigns.trial.rounds import settle
 from campaigns.trial.run import Run
+from members.services import attributes
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +28,7 @@ def when(attr: str, op: str, value: object, **window: Any) -> dict[str, Any]:
     return {"attr": attr, "op": op, "value": value, **window}
 
 
+PETS = {"code": "pets", "name": {"en": "Number of pets"}, "kind": "number"}
 FRIDAYS = {"rrule": "FREQ=WEEKLY;BYDAY=FR,SA", "starts": "09:00", "minutes": 600}
 WIDE: dict[str, Any] = {
     **SHOP,
@@ -101,3 +104,15 @@ def test_a_draft_that_asks_about_the_past_knows_what_was_bought_before_it_began(
 
     assert plan.before.windows == plan.after.windows == after.windows
     assert len(after.windows) == 2
+
+
+def test_a_replay_knows_what_members_answered() -> None:
+    apply({**SHOP, "attributes": [PETS]}, moment=YEAR)
+    member = join(at=YEAR)
+    attributes.change(member=member, values={"pets": 3}, actor="test", moment=YEAR)
+
+    (story,) = history.stories(
+        [member.pk], history.wanted(make_book(parse(json.dumps(SHOP))).zone, [SHOP]), connection
+    )
+
+    assert story.person.facts.attributes == {"pets": 3}
