@@ -71,6 +71,7 @@ def test_a_person_is_enrolled_and_answered_whole(client: Caller) -> None:
         "enrolled_at": "2026-01-05T10:00:00Z",
         "source_channel": "pos",
         "referral_code": None,
+        "attributes": {},
     }
     again = client.get(f"/members/{member.public_id}")
     assert (again.status_code, again.json(), again["ETag"]) == (200, body, response["ETag"])
