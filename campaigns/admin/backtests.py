@@ -145,23 +145,13 @@ class BacktestAdmin(ReadOnlyAdmin[Backtest]):
         )
         return redirect(reverse("admin:campaigns_backtest_change", args=[row.pk]))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the report, or how far it is."""
-        rows = Backtest.objects.select_related("program", "requested_by")
-        row = rows.filter(pk=object_id).first() if object_id.isdecimal() else None
-        context = {
-            **(extra_context or {}),
+    def page_context(self, request: HttpRequest, row: Backtest) -> dict[str, Any]:
+        """Return the report, or how far it is."""
+        return {
             "backtest": row,
-            "state": self.state(row) if row else None,
-            "report": _report(row) if row and row.figures else None,
+            "state": self.state(row),
+            "report": _report(row) if row.figures else None,
         }
-        return super().change_view(request, object_id, form_url, context)
 
 
 def _initial(draft: str) -> dict[str, str]:

@@ -43,19 +43,14 @@ class ClaimCaseAdmin(BooksAdmin[ClaimCase]):
         act = self.admin_site.admin_view(require_POST(self.act))
         return [path("<int:pk>/act/", act, name="campaigns_claimcase_act"), *super().get_urls()]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the case with the purchases that it may mean."""
-        more = {
+    def page_context(self, request: HttpRequest, row: ClaimCase) -> dict[str, Any]:
+        """Return the purchases that the case may mean."""
+        is_open = row.state == ClaimCase.State.OPEN
+        receipt = Receipt(row.receipt, row.day, row.total)
+        return {
             "can_act": request.user.has_perm("campaigns.change_claimcase"),
-            "candidates": _candidates(object_id),
+            "candidates": candidates(row.member, receipt) if is_open else [],
         }
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **more})
 
     def act(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Give the member the purchase, or refuse with an answer."""
@@ -74,16 +69,6 @@ class ClaimCaseAdmin(BooksAdmin[ClaimCase]):
         else:
             messages.error(request, _("Choose a purchase, or say why there is none."))
         return page
-
-
-def _candidates(object_id: str) -> list[Any]:
-    if not object_id.isdecimal():
-        return []
-    rows = ClaimCase.objects.filter(pk=object_id, state=ClaimCase.State.OPEN)
-    case = rows.select_related("member__program").first()
-    if case is None:
-        return []
-    return candidates(case.member, Receipt(case.receipt, case.day, case.total))
 
 
 def _decide(request: HttpRequest, case: ClaimCase) -> str:

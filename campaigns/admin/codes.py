@@ -111,17 +111,9 @@ class CodeBatchAdmin(ReadOnlyAdmin[CodeBatch]):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        batch = self.get_object(request, object_id)
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "batch": batch}
-        )
+    def page_context(self, request: HttpRequest, row: CodeBatch) -> dict[str, Any]:
+        """Return the batch, whose codes can be withdrawn."""
+        return {"batch": row}
 
     def new(self, request: HttpRequest) -> HttpResponse:
         """Make codes and answer with their file, the only place where they ever stand."""

@@ -110,24 +110,14 @@ class SurveyAdmin(ReadOnlyAdmin[Survey]):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        survey = self.get_object(request, object_id)
-        context: dict[str, Any] = {
-            "survey": survey,
-            "summaries": _summaries(survey) if survey else [],
+    def page_context(self, request: HttpRequest, row: Survey) -> dict[str, Any]:
+        """Return the answers summed up, and whether the survey can be closed."""
+        is_over = row.closes_at is not None and row.closes_at <= timezone.now()
+        return {
+            "survey": row,
+            "summaries": _summaries(row),
+            "can_close": not is_over and _may_write(request),
         }
-        if survey is not None:
-            is_over = survey.closes_at is not None and survey.closes_at <= timezone.now()
-            context["can_close"] = not is_over and _may_write(request)
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), **context}
-        )
 
     def new(self, request: HttpRequest) -> HttpResponse:
         """Ask members something from now on."""

@@ -96,32 +96,22 @@ class ApprovalAdmin(BooksAdmin[Approval]):
         """List debts that could be written off."""
         return debts_view(request, self.admin_site.each_context(request))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the act with what the person may do about it."""
-        rows = self.get_queryset(request)
-        approval = rows.filter(pk=object_id).first() if object_id.isdecimal() else None
-        adjustment = getattr(approval, "adjustment", None)
-        told = adjustment or getattr(approval, "reinstatement", None)
-        is_asker = approval is not None and approval.requested_by_id == request.user.pk
+    def page_context(self, request: HttpRequest, row: Approval) -> dict[str, Any]:
+        """Return what the person may do about the act."""
+        adjustment = getattr(row, "adjustment", None)
+        told = adjustment or getattr(row, "reinstatement", None)
+        is_asker = row.requested_by_id == request.user.pk
         may_decide = request.user.has_perm("members.change_approval")
-        extra = {
-            "approval": approval,
-            "act_label": ACTS.label(approval.act) if approval else "",
+        return {
+            "approval": row,
+            "act_label": ACTS.label(row.act),
             "told": told,
             "reason": _text(told.reason) if told else "",
-            "evidence": getattr(approval, "evidence", None),
+            "evidence": getattr(row, "evidence", None),
             "may_approve": may_decide and not is_asker,
             "may_reject": may_decide or is_asker,
             "may_reverse": may_decide and adjustment is not None,
-            **(extra_context or {}),
         }
-        return super().change_view(request, object_id, form_url, extra)
 
     def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Approve, reject or reverse, whatever the button says."""

@@ -141,19 +141,10 @@ class PointBatchAdmin(BooksAdmin[PointBatch]):
         }
         return TemplateResponse(request, "admin/members/batch_form.html", context)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the batch with its first refused rows and what can be done with it."""
-        found = self.get_queryset(request).filter(pk=object_id) if object_id.isdecimal() else None
-        batch = found.first() if found is not None else None
-        refused = batch.rows.filter(state="refused").order_by("line")[:SHOWN_MAX] if batch else []
-        extra = {"batch": batch, "refused_rows": list(refused), **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, extra)
+    def page_context(self, request: HttpRequest, row: PointBatch) -> dict[str, Any]:
+        """Return the batch with its first refused rows."""
+        refused = row.rows.filter(state="refused").order_by("line")[:SHOWN_MAX]
+        return {"batch": row, "refused_rows": list(refused)}
 
     def step(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask for the batch, discard or reverse it, whatever the button says."""

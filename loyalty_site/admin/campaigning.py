@@ -113,18 +113,9 @@ class CampaignAdmin(ReadOnlyAdmin[Campaign]):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show a campaign with its life, and the steps that the person may take now."""
-        found = self.get_queryset(request).filter(pk=object_id) if object_id.isdecimal() else None
-        campaign = found.first() if found is not None else None
-        extra = page_context(campaign, staff(request)) if campaign else {}
-        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+    def page_context(self, request: HttpRequest, row: Campaign) -> dict[str, Any]:
+        """Return the campaign's life, and the steps that the person may take now."""
+        return _page_context(row, staff(request))
 
     def step(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take the step that the button names."""
@@ -223,7 +214,7 @@ def _take(
         act(draft_id=draft.pk, by=user, moment=moment)
 
 
-def page_context(campaign: Campaign, user: User) -> dict[str, Any]:
+def _page_context(campaign: Campaign, user: User) -> dict[str, Any]:
     """Return what the page of a campaign shows."""
     opened = campaign.drafts.filter(OPEN_DRAFTS).select_related("author", "edited_by")
     draft = opened.first()

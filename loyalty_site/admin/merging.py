@@ -60,7 +60,7 @@ class MergeCandidateAdmin(ReadOnlyAdmin[MergeCandidate]):
 
     list_display = ("__str__", "score", "why", "status", "found_at")
     list_filter = ("state", "score")
-    list_select_related = ("first", "second", "decided_by")
+    list_select_related = ("first__program", "second__program", "decided_by")
     search_fields = ("first__number__exact", "second__number__exact")
     search_help_text = gettext_lazy("A whole member number.")
     ordering = ("-score", "pk")
@@ -88,26 +88,16 @@ class MergeCandidateAdmin(ReadOnlyAdmin[MergeCandidate]):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the two side by side."""
-        rows = MergeCandidate.objects.select_related("first__program", "second__program")
-        pair = rows.filter(pk=object_id).first() if object_id.isdecimal() else None
-        context = {
-            **(extra_context or {}),
-            "pair": pair,
-            "why": self.why(pair) if pair else "",
-            "sides": [_side(pair.first), _side(pair.second)] if pair else [],
+    def page_context(self, request: HttpRequest, row: MergeCandidate) -> dict[str, Any]:
+        """Return the two side by side."""
+        return {
+            "pair": row,
+            "why": self.why(row),
+            "sides": [_side(row.first), _side(row.second)],
             "can_merge": request.user.has_perm("members.add_membermerge"),
             "tiers": MemberMerge.KeepTier.choices,
             "voucher_choices": MemberMerge.Vouchers.choices,
         }
-        return super().change_view(request, object_id, form_url, context)
 
     def name_pair(self, request: HttpRequest) -> HttpResponse:
         """Open the comparison of two members whom staff named."""

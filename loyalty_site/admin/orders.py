@@ -101,28 +101,17 @@ class PointsOrderAdmin(BooksAdmin[PointsOrder]):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the order with what a refund would take and return now."""
-        rows = self.get_queryset(request)
-        order = rows.filter(pk=int(object_id)).first() if object_id.isdecimal() else None
+    def page_context(self, request: HttpRequest, row: PointsOrder) -> dict[str, Any]:
+        """Return what a refund would take and return now."""
         now = timezone.now()
-        is_posted = order is not None and order.transaction_id is not None
-        is_open = order is not None and is_posted and order.state == PointsOrder.State.PAID
-        extra = {
-            "order": order,
+        is_open = row.transaction_id is not None and row.state == PointsOrder.State.PAID
+        return {
+            "order": row,
             "is_open": is_open,
-            "is_in_time": order is not None and now < order.refundable_until,
-            "quote": orders.quote(order=order, moment=now) if order and is_open else None,
+            "is_in_time": now < row.refundable_until,
+            "quote": orders.quote(order=row, moment=now) if is_open else None,
             "may_refund": request.user.has_perm("members.change_approval"),
-            **(extra_context or {}),
         }
-        return super().change_view(request, object_id, form_url, extra)
 
     def refund(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take back what the quote said, for a reason."""

@@ -78,28 +78,17 @@ class RehearsalAdmin(ReadOnlyAdmin[Rehearsal]):
         )
         return redirect(reverse("admin:members_rehearsal_change", args=[row.pk]))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show what would happen in all; the lines are one click away."""
-        row = Rehearsal.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
+    def page_context(self, request: HttpRequest, row: Rehearsal) -> dict[str, Any]:
+        """Return what would happen in all; the lines are one click away."""
         lines = reverse("admin:members_rehearsalline_changelist")
-        context = {
-            **(extra_context or {}),
+        return {
             "rehearsal": row,
-            "state": self.state(row) if row else None,
+            "state": self.state(row),
             "totals": [
                 (total, f"{lines}?rehearsal__id__exact={row.pk}&what__exact={total['what']}")
                 for total in row.totals
-            ]
-            if row
-            else [],
+            ],
         }
-        return super().change_view(request, object_id, form_url, context)
 
     def lines_file(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """Send every line that was kept."""

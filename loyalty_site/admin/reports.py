@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -86,23 +86,9 @@ class LedgerReportAdmin(ReadOnlyAdmin[LedgerReport]):
             return "failed", _("does not add up")
         return "proved", _("adds up")
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the report with a table for each invariant that is broken."""
-        report = (
-            LedgerReport.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
-        )
-        context = {
-            **(extra_context or {}),
-            "report": report,
-            "findings": [shown(finding) for finding in report.findings] if report else [],
-        }
-        return super().change_view(request, object_id, form_url, context)
+    def page_context(self, request: HttpRequest, row: LedgerReport) -> dict[str, Any]:
+        """Return a table for each invariant that is broken."""
+        return {"report": row, "findings": [shown(finding) for finding in row.findings]}
 
 
 def shown(finding: Mapping[str, Any]) -> Shown:

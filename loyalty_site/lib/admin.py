@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.db import models
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
@@ -84,6 +84,18 @@ class ReadOnlyAdmin(TypedModelAdmin[M], Generic[M]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> list[Any]:
         return self.get_fields(request, obj)
+
+    def page_context(self, request: HttpRequest, row: M) -> dict[str, Any]:
+        """Return what the template of a row's page shows beside its columns."""
+        return {}
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Give the page of a row what it shows; whoever may not see the row does not come here."""
+        row: M | None = kwargs.get("obj")
+        more = self.page_context(request, row) if row is not None else {}
+        return super().render_change_form(request, {**context, **more}, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
         """Read what rows are shown with together with them, also on the page of one row."""

@@ -176,17 +176,9 @@ class PartnerStatementAdmin(ReadOnlyAdmin[PartnerStatement]):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the statement with what can be done about it."""
-        may = request.user.has_perm("members.change_partnerstatement")
-        context = {**(extra_context or {}), "may_close": may}
-        return super().change_view(request, object_id, form_url, context)
+    def page_context(self, request: HttpRequest, row: PartnerStatement) -> dict[str, Any]:
+        """Return what can be done about the statement."""
+        return {"may_close": request.user.has_perm("members.change_partnerstatement")}
 
     def close(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Close the month for ever."""

@@ -45,18 +45,9 @@ class TransferAdmin(BooksAdmin[Transfer]):
         act = self.admin_site.admin_view(require_POST(self.act))
         return [path("<int:pk>/act/", act, name="members_transfer_act"), *super().get_urls()]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the transfer with what can be done about it."""
-        may = request.user.has_perm("members.change_transfer")
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "can_act": may}
-        )
+    def page_context(self, request: HttpRequest, row: Transfer) -> dict[str, Any]:
+        """Return what can be done about the transfer."""
+        return {"can_act": request.user.has_perm("members.change_transfer")}
 
     def act(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Stop, let go on or cancel, for a reason that stands in the transfer's history."""

@@ -108,24 +108,15 @@ class PayoutAdmin(ReadOnlyAdmin[Payout]):
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show the document beside the sum of its donations."""
-        payout = Payout.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
-        lines = list(payout.lines.select_related("donation")) if payout else []
-        context = {
-            **(extra_context or {}),
+    def page_context(self, request: HttpRequest, row: Payout) -> dict[str, Any]:
+        """Return the document beside the sum of its donations."""
+        lines = list(row.lines.select_related("donation"))
+        return {
             "lines": len(lines),
             "total": sum(each.amount for each in lines),
             "points": sum(each.donation.points for each in lines),
             "may_void": request.user.has_perm("rewards.change_payout"),
         }
-        return super().change_view(request, object_id, form_url, context)
 
     def record(self, request: HttpRequest) -> HttpResponse:
         """Record a document against the donations that it paid."""
