@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -27,7 +26,7 @@ from campaigns.services import codes
 from campaigns.services.codes import BatchSpec
 from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin, badge
 from loyalty_site.lib.errors import DomainError
-from members.models import User
+from members.admin.staff import staff_with
 
 TRIGGER = f"event:{codes.EVENT_TYPE}"
 
@@ -117,7 +116,7 @@ class CodeBatchAdmin(ReadOnlyAdmin[CodeBatch]):
 
     def new(self, request: HttpRequest) -> HttpResponse:
         """Make codes and answer with their file, the only place where they ever stand."""
-        user = _staff(request)
+        user = staff_with(request, "campaigns.add_codebatch")
         form = CodeBatchForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -139,18 +138,11 @@ class CodeBatchAdmin(ReadOnlyAdmin[CodeBatch]):
 
     def withdraw(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Let no more codes of the batch be redeemed."""
-        _staff(request)
+        staff_with(request, "campaigns.add_codebatch")
         batch = get_object_or_404(CodeBatch, pk=pk)
         codes.withdraw(batch=batch, moment=timezone.now())
         messages.success(request, _("The codes are withdrawn."))
         return redirect(reverse("admin:campaigns_codebatch_change", args=[pk]))
-
-
-def _staff(request: HttpRequest) -> User:
-    user = request.user
-    if not isinstance(user, User) or not user.has_perm("campaigns.add_codebatch"):
-        raise PermissionDenied
-    return user
 
 
 def _spec(told: dict[str, Any]) -> BatchSpec:

@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -24,7 +23,8 @@ from campaigns.services import surveys
 from campaigns.services.surveys import SurveySpec
 from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin
 from loyalty_site.lib.errors import DomainError
-from members.models import Segment, User
+from members.admin.staff import staff_with
+from members.models import Segment
 
 # A page counts so many answers, the newest; the others would change little and cost much.
 ANSWERS_MAX = 20_000
@@ -116,12 +116,12 @@ class SurveyAdmin(ReadOnlyAdmin[Survey]):
         return {
             "survey": row,
             "summaries": _summaries(row),
-            "can_close": not is_over and _may_write(request),
+            "can_close": not is_over and request.user.has_perm("campaigns.add_survey"),
         }
 
     def new(self, request: HttpRequest) -> HttpResponse:
         """Ask members something from now on."""
-        user = _staff(request)
+        user = staff_with(request, "campaigns.add_survey")
         form = SurveyAdminForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             moment = timezone.now()
@@ -145,21 +145,10 @@ class SurveyAdmin(ReadOnlyAdmin[Survey]):
 
     def close(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask nobody any more."""
-        _staff(request)
+        staff_with(request, "campaigns.add_survey")
         surveys.close(survey=get_object_or_404(Survey, pk=pk), moment=timezone.now())
         messages.success(request, _("The survey is closed."))
         return redirect(reverse("admin:campaigns_survey_change", args=[pk]))
-
-
-def _may_write(request: HttpRequest) -> bool:
-    return request.user.has_perm("campaigns.add_survey")
-
-
-def _staff(request: HttpRequest) -> User:
-    user = request.user
-    if not isinstance(user, User) or not _may_write(request):
-        raise PermissionDenied
-    return user
 
 
 def _summaries(survey: Survey) -> list[Summary]:

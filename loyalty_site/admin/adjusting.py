@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -22,7 +21,8 @@ from campaigns.queries.endings import default_end
 from loyalty_site.lib import calendars
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
-from members.models import AdjustmentReason, Approval, Member, PointCurrency, User
+from members.admin.staff import staff_with
+from members.models import AdjustmentReason, Approval, Member, PointCurrency
 from members.services import adjustments, approvals
 from members.services.adjustments import Wish
 from members.services.evidence import BYTES_MAX, File
@@ -95,9 +95,7 @@ class AdjustForm(forms.Form):
 
 def adjust_view(request: HttpRequest, pk: int, each_context: dict[str, Any]) -> HttpResponse:
     """Ask for an adjustment; what one person may do alone is posted at once."""
-    user = request.user
-    if not isinstance(user, User) or not user.has_perm("members.add_approval"):
-        raise PermissionDenied
+    user = staff_with(request, "members.add_approval")
     member = get_object_or_404(Member.objects.select_related("program"), pk=pk)
     form = AdjustForm(request.POST or None, request.FILES or None, initial={"key": uuid4()})
     _say_reasons(form, member)

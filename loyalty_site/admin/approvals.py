@@ -20,6 +20,7 @@ from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin, TypedModelAdmin, b
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
 from loyalty_site.lib.localized import LocalizedField, asked_languages
+from members.admin.staff import staff_with
 from members.models import (
     Adjustment,
     AdjustmentReason,
@@ -118,7 +119,7 @@ class ApprovalAdmin(BooksAdmin[Approval]):
         approval = Approval.objects.filter(pk=pk).first()
         if approval is None:
             raise Http404
-        user, step = _staff(request), request.POST.get("step", "")
+        user, step = staff_with(request), request.POST.get("step", "")
         is_own = step == "reject" and approval.requested_by_id == user.pk
         if not (is_own or user.has_perm("members.change_approval")):
             raise PermissionDenied
@@ -169,12 +170,6 @@ def _take_step(approval: Approval, step: str, user: User, answer: str, missing: 
 
 def _ending(evidence: Evidence) -> str:
     return evidence.content_type.rpartition("/")[2]
-
-
-def _staff(request: HttpRequest) -> User:
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
 
 
 def _text(reason: AdjustmentReason) -> str:

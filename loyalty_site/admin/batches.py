@@ -23,6 +23,7 @@ from django.views.decorators.http import require_POST, require_safe
 from campaigns.queries.endings import default_end
 from loyalty_site.lib.admin import BooksAdmin, badge
 from loyalty_site.lib.errors import DomainError
+from members.admin.staff import staff_with
 from members.batch_rows import COLUMNS, NotSuchAFile, safe_cell
 from members.models import (
     AdjustmentReason,
@@ -121,7 +122,7 @@ class PointBatchAdmin(BooksAdmin[PointBatch]):
 
     def new(self, request: HttpRequest) -> HttpResponse:
         """Take a file or a segment and check it; nothing moves."""
-        user = _staff(request)
+        user = staff_with(request, "members.add_approval")
         form = BatchForm(request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -148,7 +149,7 @@ class PointBatchAdmin(BooksAdmin[PointBatch]):
 
     def step(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask for the batch, discard or reverse it, whatever the button says."""
-        user = _staff(request)
+        user = staff_with(request, "members.add_approval")
         batch = PointBatch.objects.filter(pk=pk).first()
         if batch is None:
             raise Http404
@@ -240,10 +241,3 @@ def _take(told: dict[str, Any], user: User) -> PointBatch:
 
 def _decoded(upload: Any) -> Iterator[str]:
     yield from io.TextIOWrapper(upload, encoding="utf-8-sig", newline="")
-
-
-def _staff(request: HttpRequest) -> User:
-    user = request.user
-    if not isinstance(user, User) or not user.has_perm("members.add_approval"):
-        raise PermissionDenied
-    return user

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -13,7 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalty_site.lib.errors import DomainError
-from members.models import Member, User
+from members.admin.staff import staff_with
+from members.models import Member
 from members.services import profile
 
 
@@ -26,9 +26,7 @@ class BirthDateForm(forms.Form):
 
 def birth_date_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Set the day anew, note in the member's history that it was done, and go back."""
-    user = request.user
-    if not isinstance(user, User) or not user.has_perm("members.change_member"):
-        raise PermissionDenied
+    user = staff_with(request, "members.change_member")
     member = get_object_or_404(Member, pk=pk)
     form = BirthDateForm(request.POST)
     page = redirect(reverse("admin:members_member_change", args=[pk]) + "#person")

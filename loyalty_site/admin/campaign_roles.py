@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
 from campaigns import lifecycle
@@ -42,13 +40,6 @@ TAKEN = {
     "republish": gettext_lazy("changed"),
     "file": gettext_lazy("set by the program file"),
 }
-
-
-def staff(request: HttpRequest) -> User:
-    """Return the login of the staff that asks."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
 
 
 def roles_of(user: User) -> set[Who]:

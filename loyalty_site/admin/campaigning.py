@@ -32,10 +32,11 @@ from campaigns.models import (
 from campaigns.services import drafts
 from campaigns.services.campaign_rows import OPEN_DRAFTS, CampaignStepRefused
 from campaigns.services.program import live_document
-from loyalty_site.admin.campaign_roles import DANGERS, STEPS, TAKEN, roles_of, staff, steps_for
+from loyalty_site.admin.campaign_roles import DANGERS, STEPS, TAKEN, roles_of, steps_for
 from loyalty_site.lib.admin import ReadOnlyAdmin, TypedModelAdmin, badge, life
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
+from members.admin.staff import staff_with
 from members.models import User
 
 COLORS = {
@@ -115,11 +116,11 @@ class CampaignAdmin(ReadOnlyAdmin[Campaign]):
 
     def page_context(self, request: HttpRequest, row: Campaign) -> dict[str, Any]:
         """Return the campaign's life, and the steps that the person may take now."""
-        return _page_context(row, staff(request))
+        return _page_context(row, staff_with(request))
 
     def step(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take the step that the button names."""
-        campaign, user = _campaign(pk), staff(request)
+        campaign, user = _campaign(pk), staff_with(request)
         name, note = request.POST.get("step", ""), request.POST.get("note", "").strip()
         draft = drafts.open_draft(campaign)
         page = redirect(reverse("admin:campaigns_campaign_change", args=[pk]))
@@ -136,7 +137,7 @@ class CampaignAdmin(ReadOnlyAdmin[Campaign]):
 
     def revise(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Begin a change of the campaign, from what is live or from an old version."""
-        campaign, user = _campaign(pk), staff(request)
+        campaign, user = _campaign(pk), staff_with(request)
         if Who.AUTHOR not in roles_of(user):
             raise PermissionDenied
         version = _version(campaign, request.POST.get("version", ""))

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.forms.formsets import BaseFormSet, formset_factory
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -25,6 +24,7 @@ from campaigns.queries.segments import find
 from campaigns.services.defining import define
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.localized import LocalizedField, asked_languages
+from members.admin.staff import staff_with
 from members.models import MemberScore, Program, Segment, User
 from members.queries.program import current_program
 from members.services.outbox import ring
@@ -143,9 +143,7 @@ def attribute_choices() -> list[tuple[str, str]]:
 
 def define_view(request: HttpRequest, each_context: dict[str, Any]) -> HttpResponse:
     """Show whom a condition holds for; save it as a segment when asked to."""
-    user = request.user
-    if not isinstance(user, User) or not user.has_perm("members.add_segment"):
-        raise PermissionDenied
+    user = staff_with(request, "members.add_segment")
     program = current_program()
     edited = _edited(request)
     rows_of_form = formset_factory(RowForm, extra=ROWS, max_num=ROWS, absolute_max=ROWS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -14,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalty_site.lib.errors import DomainError
+from members.admin.staff import staff_with
 from members.models import Approval, User
 from members.services import write_offs
 
@@ -22,9 +22,7 @@ MONTHS_MAX = 120
 
 def debts_view(request: HttpRequest, each_context: dict[str, Any]) -> HttpResponse:
     """List old debts; a posted one is asked for, and waits for a second person."""
-    user = request.user
-    if not isinstance(user, User) or not user.has_perm("members.add_approval"):
-        raise PermissionDenied
+    user = staff_with(request, "members.add_approval")
     asked = request.GET.get("months", "")
     months = min(int(asked), MONTHS_MAX) if asked.isascii() and asked.isdecimal() else 12
     if request.method == "POST":

@@ -23,11 +23,12 @@ from campaigns.models import Campaign, CampaignDraft
 from campaigns.programfile import Problem, ProgramFileError
 from campaigns.programfile.single import campaign_text, read_campaign
 from campaigns.services import drafts
-from loyalty_site.admin.campaign_roles import roles_of, staff
+from loyalty_site.admin.campaign_roles import roles_of
 from loyalty_site.admin.campaigning import named
 from loyalty_site.lib.admin import ReadOnlyAdmin, badge
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.localized import LocalizedField, asked_languages
+from members.admin.staff import staff_with
 
 WEEKDAYS: Final = (
     ("MO", gettext_lazy("Monday")),
@@ -307,7 +308,7 @@ def _draft(pk: int) -> CampaignDraft:
 
 
 def _author(request: HttpRequest) -> Any:
-    user = staff(request)
+    user = staff_with(request)
     if Who.AUTHOR not in roles_of(user):
         raise PermissionDenied
     return user

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -23,7 +22,8 @@ from campaigns.queries.endings import default_end
 from loyalty_site.lib import calendars, money
 from loyalty_site.lib.admin import BooksAdmin, badge
 from loyalty_site.lib.errors import DomainError
-from members.models import Approval, Member, PointCurrency, PointsOrder, User
+from members.admin.staff import staff_with
+from members.models import Approval, Member, PointCurrency, PointsOrder
 from members.services import adjustments, approvals, orders
 from members.services.orders import Sale
 
@@ -115,9 +115,7 @@ class PointsOrderAdmin(BooksAdmin[PointsOrder]):
 
     def refund(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take back what the quote said, for a reason."""
-        user = request.user
-        if not isinstance(user, User) or not user.has_perm("members.change_approval"):
-            raise PermissionDenied
+        user = staff_with(request, "members.change_approval")
         order = get_object_or_404(PointsOrder, pk=pk)
         page = redirect(reverse("admin:members_pointsorder_change", args=[pk]))
         why, told = request.POST.get("why", "").strip()[:500], request.POST.get("points", "")
@@ -148,9 +146,7 @@ class PointsOrderAdmin(BooksAdmin[PointsOrder]):
 
 def order_view(request: HttpRequest, pk: int, each_context: dict[str, Any]) -> HttpResponse:
     """Record a paid order; what one person may do alone is posted at once."""
-    user = request.user
-    if not isinstance(user, User) or not user.has_perm("members.add_approval"):
-        raise PermissionDenied
+    user = staff_with(request, "members.add_approval")
     member = get_object_or_404(Member.objects.select_related("program"), pk=pk)
     now = timezone.now()
     today = calendars.local_day(now, ZoneInfo(member.program.timezone))

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -23,7 +22,8 @@ from loyalty_site.lib import calendars
 from loyalty_site.lib.admin import BooksAdmin
 from loyalty_site.lib.errors import DomainError
 from loyalty_site.lib.languages import pick
-from members.models import AdjustmentReason, Approval, Member, Reinstatement, User
+from members.admin.staff import staff_with
+from members.models import AdjustmentReason, Approval, Member, Reinstatement
 from members.queries.expired import Expiry, expiries_of
 from members.services import approvals, reinstatement
 from members.services.reinstatement import Wish
@@ -62,9 +62,7 @@ def reinstate_view(
     request: HttpRequest, pk: int, expiry_id: int, each_context: dict[str, Any]
 ) -> HttpResponse:
     """Ask that points of an expiry are given back; a small act is posted at once."""
-    user = request.user
-    if not isinstance(user, User) or not user.has_perm("members.add_approval"):
-        raise PermissionDenied
+    user = staff_with(request, "members.add_approval")
     member = get_object_or_404(Member.objects.select_related("program"), pk=pk)
     expiry = next(iter(expiries_of(member_id=pk, expiry_id=expiry_id)), None)
     if expiry is None:

@@ -37,10 +37,11 @@ from campaigns.models import Campaign
 from campaigns.programfile import ProgramFileError
 from campaigns.queries import usual as sales
 from campaigns.services import drafts
-from loyalty_site.admin.campaign_roles import roles_of, staff
+from loyalty_site.admin.campaign_roles import roles_of
 from loyalty_site.admin.drafting import WEEKDAYS
 from loyalty_site.lib import calendars
 from loyalty_site.lib.errors import DomainError
+from members.admin.staff import staff_with
 from members.models import User
 
 # What each template is called, and what it does.
@@ -208,7 +209,7 @@ def start_page(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _author(request: HttpRequest) -> User:
-    user = staff(request)
+    user = staff_with(request)
     if Who.AUTHOR not in roles_of(user) or not user.has_perm("campaigns.add_campaigndraft"):
         raise PermissionDenied
     return user

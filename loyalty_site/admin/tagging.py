@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -16,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalty_site.lib.errors import DomainError
+from members.admin.staff import staff_with
 from members.models import Member, User
 from members.services import tags
 
@@ -29,9 +29,7 @@ class TagForm(forms.Form):
 
 def tag_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Do what the form says, note it in the member's history, and go back to the page."""
-    user = request.user
-    if not isinstance(user, User) or not user.has_perm("members.add_membertag"):
-        raise PermissionDenied
+    user = staff_with(request, "members.add_membertag")
     member = get_object_or_404(Member.objects.select_related("program"), pk=pk)
     form = TagForm(request.POST)
     page = redirect(reverse("admin:members_member_change", args=[pk]) + "#tags")

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from loyalty_site.lib.admin import BooksAdmin, ProgramFileAdmin, ReadOnlyAdmin, life
 from loyalty_site.lib.errors import DomainError
+from members.admin.staff import staff_with
 from members.models import (
     Partner,
     PartnerBalance,
@@ -26,7 +27,6 @@ from members.models import (
     PartnerMovement,
     PartnerRate,
     PartnerStatement,
-    User,
 )
 from members.services import partner_statements, partners
 from members.services.exports import as_csv
@@ -133,9 +133,7 @@ class PartnerFundingAdmin(ReadOnlyAdmin[PartnerFunding]):
 
     def record(self, request: HttpRequest) -> HttpResponse:
         """Record a payment."""
-        user = request.user
-        if not isinstance(user, User) or not user.has_perm("members.add_partnerfunding"):
-            raise PermissionDenied
+        user = staff_with(request, "members.add_partnerfunding")
         form = PackForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -182,9 +180,7 @@ class PartnerStatementAdmin(ReadOnlyAdmin[PartnerStatement]):
 
     def close(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Close the month for ever."""
-        user = request.user
-        if not isinstance(user, User) or not user.has_perm("members.change_partnerstatement"):
-            raise PermissionDenied
+        user = staff_with(request, "members.change_partnerstatement")
         try:
             closed = partner_statements.close(statement_id=pk, by=user, moment=timezone.now())
         except DomainError as refusal:

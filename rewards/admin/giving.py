@@ -21,7 +21,8 @@ from django.views.decorators.http import require_POST, require_safe
 from loyalty_site.lib import calendars
 from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin
 from loyalty_site.lib.errors import DomainError
-from members.models import Program, User
+from members.admin.staff import staff_with
+from members.models import Program
 from members.services.exports import as_csv
 from rewards.models import Donation, Payout, PayoutLine, Reward
 from rewards.queries import donations
@@ -120,9 +121,7 @@ class PayoutAdmin(ReadOnlyAdmin[Payout]):
 
     def record(self, request: HttpRequest) -> HttpResponse:
         """Record a document against the donations that it paid."""
-        user = request.user
-        if not isinstance(user, User) or not user.has_perm("rewards.add_payout"):
-            raise PermissionDenied
+        user = staff_with(request, "rewards.add_payout")
         form = PayoutForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             told = form.cleaned_data
@@ -157,9 +156,7 @@ class PayoutAdmin(ReadOnlyAdmin[Payout]):
 
     def void(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take a payout back that was recorded wrongly."""
-        user = request.user
-        if not isinstance(user, User) or not user.has_perm("rewards.change_payout"):
-            raise PermissionDenied
+        user = staff_with(request, "rewards.change_payout")
         payout = payouts.void(payout_id=pk, by=user, moment=timezone.now())
         self.log_change(request, payout, "voided")
         messages.success(request, _("The payout is void; its donations are unpaid again."))
