@@ -7,12 +7,11 @@ applied like a file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from campaigns import comparing, lifecycle
 from campaigns.lifecycle import State
@@ -20,6 +19,7 @@ from campaigns.models import Campaign, CampaignDraft, CampaignVersion
 from campaigns.programfile.single import campaign_in, with_campaign
 from campaigns.services import program as programs
 from campaigns.services.campaign_rows import OPEN_DRAFTS, CampaignStepRefused, Hand, note_step
+from loyalty_site.lib.constraints import refusing
 from loyalty_site.lib.errors import DomainError
 from members.models import Program, User
 from members.queries.program import NoProgram
@@ -120,7 +120,7 @@ def begin(
     if body["code"] in taken or Campaign.objects.filter(code=body["code"]).exists():
         raise CodeTaken(f"There is a campaign {body['code']}.")
     full = checked(body)
-    with _refusals():
+    with refusing(_REFUSALS):
         campaign = Campaign.objects.create(
             program=Program.objects.get(), code=full["code"], status=State.DRAFT, **_shown(full)
         )
@@ -191,7 +191,7 @@ def _draft(
         edited_by=by,
         edited_at=moment,
     )
-    with _refusals():
+    with refusing(_REFUSALS):
         draft.save(force_insert=True)
     draft.refresh_from_db(fields=["budget_points", "limit_points"])
     return draft
@@ -210,7 +210,7 @@ def edit(
     draft.body = checked({**body, "code": draft.campaign.code})
     draft.goal = draft.goal if goal is None else goal
     draft.edited_by, draft.edited_at = by, moment
-    with _refusals():
+    with refusing(_REFUSALS):
         draft.save(update_fields=["body", "goal", "edited_by", "edited_at"])
     if draft.campaign.status == State.DRAFT:
         Campaign.objects.filter(pk=draft.campaign_id).update(**_shown(draft.body))
@@ -257,7 +257,7 @@ def _turned(
 ) -> CampaignDraft:
     """Write the draft's step down, and let a campaign that never was live go with its draft."""
     campaign, before = draft.campaign, draft.campaign.status
-    with _refusals():
+    with refusing(_REFUSALS):
         draft.save(update_fields=["state", "submitted_at", "answer"])
         if before in lifecycle.UNPUBLISHED:
             is_over = draft.state == DraftState.DISCARDED
@@ -323,7 +323,7 @@ def _publish(
     _apply({**merged.body, "status": str(status)}, hand, moment)
     draft.version = draft.campaign.versions.order_by("-number").first()
     draft.state = DraftState.PUBLISHED
-    with _refusals():
+    with refusing(_REFUSALS):
         draft.save(update_fields=["state", "version", "decided_by", "decided_at", "answer"])
     return draft
 
@@ -335,7 +335,7 @@ def rebased(draft: CampaignDraft, now: Mapping[str, Any] | None) -> comparing.Me
 
 def _apply(campaign: Mapping[str, Any], hand: Hand, moment: datetime) -> None:
     document = with_campaign(live(), campaign)
-    with _refusals():
+    with refusing(_REFUSALS):
         programs.apply(
             document=document,
             moment=moment,
@@ -383,17 +383,3 @@ def _locked(draft_id: int, *states: str) -> CampaignDraft:
 def open_draft(campaign: Campaign) -> CampaignDraft | None:
     """Return the campaign's draft that is not published yet."""
     return campaign.drafts.filter(OPEN_DRAFTS).first()
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Translate the constraints that speak to people."""
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError as error:
-        diagnosis = getattr(error.__cause__, "diag", None)
-        refusal = _REFUSALS.get(getattr(diagnosis, "constraint_name", None) or "")
-        if refusal is None:
-            raise
-        raise refusal from None

@@ -13,16 +13,16 @@ The rules are kept by the database (``members/sql/approvals.sql``, the constrain
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.utils.functional import Promise
 
+from loyalty_site.lib.constraints import refusing
 from loyalty_site.lib.errors import DomainError
 from members.models import Approval, User
 
@@ -145,7 +145,7 @@ def request(*, asked: Asked, by: User, moment: datetime) -> Approval:
         requested_by=by,
         requested_at=moment,
     )
-    with _refusals():
+    with refusing(_REFUSALS):
         approval.save(force_insert=True)
     # The database has set the limit.
     approval.refresh_from_db(fields=["limit_points"])
@@ -183,7 +183,7 @@ def approve(*, approval_id: int, by: User, moment: datetime) -> Approval:
     approval = locked(approval_id, State.REQUESTED)
     approval.state = State.APPROVED
     approval.decided_by, approval.decided_at = by, moment
-    with _refusals():
+    with refusing(_REFUSALS):
         approval.save(update_fields=["state", "decided_by", "decided_at"])
     ACTS[approval.act].post(approval, moment)
     return approval
@@ -198,7 +198,7 @@ def reject(*, approval_id: int, by: User, answer: str, moment: datetime) -> Appr
     approval = locked(approval_id, State.REQUESTED)
     approval.state, approval.answer = State.REJECTED, answer
     approval.decided_by, approval.decided_at = by, moment
-    with _refusals():
+    with refusing(_REFUSALS):
         approval.save(update_fields=["state", "answer", "decided_by", "decided_at"])
     return approval
 
@@ -213,7 +213,7 @@ def mark_posted(*, approval: Approval, moment: datetime) -> None:
     :raises NotWaiting: it is done already, or was refused.
     """
     approval.state, approval.posted_at = State.POSTED, moment
-    with _refusals():
+    with refusing(_REFUSALS):
         approval.save(update_fields=["state", "posted_at"])
 
 
@@ -225,7 +225,7 @@ def mark_reversed(*, approval: Approval, by: User, moment: datetime) -> None:
     """
     approval.state = State.REVERSED
     approval.reversed_by, approval.reversed_at = by, moment
-    with _refusals():
+    with refusing(_REFUSALS):
         approval.save(update_fields=["state", "reversed_by", "reversed_at"])
 
 
@@ -246,17 +246,3 @@ def limits(currency_id: int) -> tuple[int, int]:
         cursor.execute("SELECT * FROM approval_limits(%s::bigint)", [currency_id])
         alone, daily = cursor.fetchone()
     return alone, daily
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Translate the constraints that speak to people."""
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError as error:
-        diagnosis = getattr(error.__cause__, "diag", None)
-        refusal = _REFUSALS.get(getattr(diagnosis, "constraint_name", None) or "")
-        if refusal is None:
-            raise
-        raise refusal from None
