@@ -18,7 +18,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Group = Literal[
     "champions",
@@ -47,19 +47,8 @@ _BOARD: Final[tuple[tuple[Group, ...], ...]] = (
     ("hibernating", "hibernating", "at_risk", "at_risk", "cannot_lose"),
     ("hibernating", "hibernating", "at_risk", "at_risk", "cannot_lose"),
 )
-GROUPS: Final[tuple[Group, ...]] = (
-    "champions",
-    "loyal",
-    "potential",
-    "new",
-    "promising",
-    "need_attention",
-    "about_to_sleep",
-    "at_risk",
-    "cannot_lose",
-    "hibernating",
-)
-STAGES: Final[tuple[Stage, ...]] = ("new", "active", "loyal", "top", "silent")
+GROUPS: Final[tuple[Group, ...]] = get_args(Group)
+STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from campaigns.programfile import ProgramDocument, ProgramFileError, dump, parse
 from campaigns.services import backtests, trying
 from campaigns.services.program import live_document
 from loyalty_site.lib import calendars
-from loyalty_site.lib.admin import ReadOnlyAdmin, badge
+from loyalty_site.lib.admin import ReadOnlyAdmin, worked
 from loyalty_site.lib.errors import DomainError
 from members.queries.program import current_program
 from members.services import outbox
@@ -69,7 +69,7 @@ class BacktestForm(forms.Form):
 class BacktestAdmin(ReadOnlyAdmin[Backtest]):
     """Backtests; one is asked for above their list, and a worker makes it."""
 
-    list_display = ("__str__", "state", "requested_at", "progress", "points", "requested_by")
+    list_display = ("__str__", worked, "requested_at", "progress", "points", "requested_by")
     list_filter = (("failure", admin.EmptyFieldListFilter), "requested_at")
     list_select_related = ("requested_by", "program")
     search_fields = ("name__startswith", "draft_digest__startswith")
@@ -77,19 +77,6 @@ class BacktestAdmin(ReadOnlyAdmin[Backtest]):
     ordering = ("-requested_at", "-pk")
     list_before_template = "admin/trials/backtest_start.html"
     change_form_template = "admin/trials/backtest.html"
-
-    @badge(
-        gettext_lazy("state"), done="success", running="info", waiting="warning", failed="danger"
-    )
-    def state(self, row: Backtest) -> tuple[str, object]:
-        """Return how far it is."""
-        if row.failure:
-            return "failed", gettext_lazy("failed")
-        if row.finished_at:
-            return "done", gettext_lazy("done")
-        if row.started_at:
-            return "running", gettext_lazy("running")
-        return "waiting", gettext_lazy("waits for a worker")
 
     @admin.display(description=gettext_lazy("members"))
     def progress(self, row: Backtest) -> str:
@@ -149,7 +136,7 @@ class BacktestAdmin(ReadOnlyAdmin[Backtest]):
         """Return the report, or how far it is."""
         return {
             "backtest": row,
-            "state": self.state(row),
+            "state": worked(row),
             "report": _report(row) if row.figures else None,
         }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,6 +25,7 @@ from campaigns.services.codes import BatchSpec
 from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin, badge
 from loyalty_site.lib.errors import DomainError
 from members.admin.staff import staff_with
+from members.services.exports import as_csv
 
 TRIGGER = f"event:{codes.EVENT_TYPE}"
 
@@ -165,11 +164,8 @@ def _is_answered() -> bool:
 def _file(batch: CodeBatch, made: list[str]) -> HttpResponse:
     """Return the codes with the links that a QR code holds, as CSV."""
     page = f"{settings.BASE_URL.rstrip('/')}{reverse('earn')}"
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("code", "link"))
-    writer.writerows((code, f"{page}?{urlencode({'code': code})}") for code in made)
-    response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
+    rows = [{"code": code, "link": f"{page}?{urlencode({'code': code})}"} for code in made]
+    response = HttpResponse(as_csv(rows), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="codes-{batch.code}.csv"'
     response["Cache-Control"] = "no-store"
     return response

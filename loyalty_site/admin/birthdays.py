@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -12,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalty_site.lib.errors import DomainError
-from members.admin.staff import staff_with
+from members.admin.staff import note_change, staff_with
 from members.models import Member
 from members.services import profile
 
@@ -46,12 +45,6 @@ def birth_date_view(request: HttpRequest, pk: int) -> HttpResponse:
         return page
     # The history outlives an erasure: neither the day nor the reason stands in it.
     told = _("The date of birth was corrected.")
-    LogEntry.objects.log_actions(
-        user_id=user.pk,
-        queryset=Member.objects.filter(pk=member.pk),
-        action_flag=CHANGE,
-        change_message=told,
-        single_object=True,
-    )
+    note_change(member, user, told)
     messages.success(request, told)
     return page

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin, badge
+from loyalty_site.lib.admin import BooksAdmin, ReadOnlyAdmin, worked
 from members.models import Rehearsal, RehearsalLine
 from members.services import outbox, rehearsal
 from members.services.exports import as_csv
@@ -26,7 +26,7 @@ LINES_PER_PART = 2000
 class RehearsalAdmin(ReadOnlyAdmin[Rehearsal]):
     """Rehearsals; one is asked for above their list, and a worker makes it."""
 
-    list_display = ("requested_at", "days", "state", "members", "done", "skipped", "longest")
+    list_display = ("requested_at", "days", worked, "members", "done", "skipped", "longest")
     list_filter = ("days", ("failure", admin.EmptyFieldListFilter))
     list_select_related = ("requested_by",)
     search_fields = ("requested_by__email__startswith",)
@@ -34,19 +34,6 @@ class RehearsalAdmin(ReadOnlyAdmin[Rehearsal]):
     ordering = ("-requested_at", "-pk")
     list_before_template = "admin/operations/rehearsal_start.html"
     change_form_template = "admin/operations/rehearsal.html"
-
-    @badge(
-        gettext_lazy("state"), done="success", running="info", waiting="warning", failed="danger"
-    )
-    def state(self, row: Rehearsal) -> tuple[str, object]:
-        """Return how far it is."""
-        if row.failure:
-            return "failed", gettext_lazy("failed")
-        if row.finished_at:
-            return "done", gettext_lazy("done")
-        if row.started_at:
-            return "running", gettext_lazy("running")
-        return "waiting", gettext_lazy("waits for a worker")
 
     @admin.display(description=gettext_lazy("longest slice"))
     def longest(self, row: Rehearsal) -> str:
@@ -83,7 +70,7 @@ class RehearsalAdmin(ReadOnlyAdmin[Rehearsal]):
         lines = reverse("admin:members_rehearsalline_changelist")
         return {
             "rehearsal": row,
-            "state": self.state(row),
+            "state": worked(row),
             "totals": [
                 (total, f"{lines}?rehearsal__id__exact={row.pk}&what__exact={total['what']}")
                 for total in row.totals

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -15,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyalty_site.lib.errors import DomainError
-from members.admin.staff import staff_with
+from members.admin.staff import note_change, staff_with
 from members.models import Member, User
 from members.services import tags
 
@@ -42,13 +41,7 @@ def tag_view(request: HttpRequest, pk: int) -> HttpResponse:
     except DomainError as refusal:
         messages.error(request, refusal.detail)
         return page
-    LogEntry.objects.log_actions(
-        user_id=user.pk,
-        queryset=Member.objects.filter(pk=member.pk),
-        action_flag=CHANGE,
-        change_message=told,
-        single_object=True,
-    )
+    note_change(member, user, told)
     messages.success(request, told)
     return page
 

@@ -41,6 +41,7 @@ __all__ = [
     "TypedModelAdmin",
     "badge",
     "life",
+    "worked",
 ]
 
 M = TypeVar("M", bound=models.Model)
@@ -115,6 +116,18 @@ class BooksAdmin(ReadOnlyAdmin[M], Generic[M]):
 def life(row: Any) -> Any:
     """Return whether the program file still has the row."""
     return ("retired", _("retired")) if row.is_retired else ("live", _("live"))
+
+
+@badge(gettext_lazy("state"), done="success", running="info", waiting="warning", failed="danger")
+def worked(row: Any) -> Any:
+    """Return how far the worker is with what was asked of it."""
+    if row.failure:
+        return "failed", _("failed")
+    if row.finished_at:
+        return "done", _("done")
+    if row.started_at:
+        return "running", _("running")
+    return "waiting", _("waits for a worker")
 
 
 class ProgramFileAdmin(ReadOnlyAdmin[M], Generic[M]):
